@@ -1,0 +1,106 @@
+// The interface behind which the running kernel and the model stand.
+
+#ifndef PAGEFERRY_SERVER_CORE_BACKEND_H_
+#define PAGEFERRY_SERVER_CORE_BACKEND_H_
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "server/core/batch_mover.h"
+#include "server/core/page_list.h"
+#include "server/core/topology.h"
+#include "server/core/types.h"
+
+namespace pageferry::core {
+
+// How pages of one process are to be moved.
+struct MoveParameters {
+  Mode mode = Mode::kAsync;
+  // Whether pages that more than one process maps move too.
+  bool move_shared = false;
+  // Answer kWouldMove instead of moving; touch nothing.
+  bool validate_only = false;
+  Fidelity preferred_fidelity = Fidelity::kScreened;
+};
+
+// Where consecutive pages are to which everything applies alike.
+struct LocatedRun {
+  PageRun run;
+  bool resident = false;
+  NodeId node;                    // unknown: not resident, or hidden
+  Reason reason = Reason::kNone;  // why `node` is unknown
+  uint32_t folio_pages = 0;       // 0 where not visible
+  PageStateSet states;
+};
+
+// Takes located runs, ascending by address; false ends the look.
+using LocationSink = std::function<bool(absl::Span<const LocatedRun>)>;
+
+// One process, held by its identity from request to last result: everything
+// here is about that process and no other which got its pid later. Refuses
+// with kProcessNotFound when it has exited or was replaced by exec. Used by one
+// thread at a time. All methods block.
+class TargetProcess {
+ public:
+  virtual ~TargetProcess() = default;
+
+  virtual ProcessId id() const = 0;
+
+  // Says where the pages of `runs` are (ascending, disjoint), each page once.
+  // Touches nothing.
+  virtual absl::Status Locate(absl::Span<const PageRun> runs,
+                              const LocationSink& sink) = 0;
+
+  // The same for everything that is resident.
+  virtual absl::Status LocateResident(const LocationSink& sink) = 0;
+
+  // A mover for one migration of `pages`, which must outlive it. Refuses with
+  // kNodeNotAllowed when a node of a placement is outside the cpuset of the
+  // process or of the service, with kKernelRefuses when a right is missing and
+  // with kUnsupported when the mode cannot be had.
+  virtual absl::StatusOr<std::unique_ptr<BatchMover>> NewMover(
+      const PageList& pages, const MoveParameters& parameters) = 0;
+};
+
+// Thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // "kernel" or "model".
+  virtual absl::string_view name() const = 0;
+
+  // The weakest fidelity that a migration with these parameters may have.
+  virtual Fidelity WeakestFidelity(const MoveParameters& parameters) const = 0;
+
+  // Pause after the first pass, where the request does not say.
+  virtual absl::Duration default_initial_backoff() const = 0;
+
+  // Nodes that are online and have memory, ascending: the valid destinations.
+  // Quick enough for any thread.
+  virtual std::vector<NodeId> MemoryNodes() const = 0;
+
+  // Reads the topology anew. Blocks.
+  virtual absl::StatusOr<Topology> ReadTopology() const = 0;
+
+  // What can be done here now. Blocks.
+  virtual Capabilities ReadCapabilities() const = 0;
+
+  // Takes hold of a process. With a start time, only of the process that has
+  // it (else kProcessReplaced). Refuses with kProcessNotFound, or with
+  // kTargetNotMovable for kernel threads, zombies, pid 1 and this process, or
+  // with kKernelRefuses where access is denied. Blocks.
+  virtual absl::StatusOr<std::unique_ptr<TargetProcess>> OpenProcess(
+      int32_t pid, absl::optional<uint64_t> start_time_ticks) = 0;
+};
+
+}  // namespace pageferry::core
+
+#endif  // PAGEFERRY_SERVER_CORE_BACKEND_H_
