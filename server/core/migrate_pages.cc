@@ -164,10 +164,10 @@ class PassLoop {
   // for, and what is left of the block in which that ends.
   uint64_t PagesToTake(PageRun run, uint64_t room) const {
     const uint64_t first = run.start.page_number();
-    const uint64_t last = room > 0 ? first + room - 1
-                                   : attempts_.back().address.page_number();
-    const uint64_t end = (last / mover_.block_pages() + 1) *
-                         uint64_t{mover_.block_pages()};
+    const uint64_t last =
+        room > 0 ? first + room - 1 : attempts_.back().address.page_number();
+    const uint64_t end =
+        (last / mover_.block_pages() + 1) * uint64_t{mover_.block_pages()};
     return end <= first ? 0 : std::min(run.pages, end - first);
   }
 
