@@ -1,0 +1,118 @@
+#include "server/kernel/kernel_backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/core/limits.h"
+#include "server/kernel/kernel_process.h"
+#include "server/kernel/privileges.h"
+#include "server/kernel/process_identity.h"
+#include "server/kernel/topology_reader.h"
+
+namespace pageferry::kernel {
+namespace {
+
+using core::Fidelity;
+using core::Mode;
+using core::PageState;
+
+// States that pagemap shows to everyone who may open it, and those that need
+// frames.
+constexpr PageState kPagemapStates[] = {
+    PageState::kAnonymous, PageState::kFile,     PageState::kShared,
+    PageState::kZeroPage,  PageState::kNumaHint, PageState::kSoftDirty,
+};
+constexpr PageState kFrameStates[] = {
+    PageState::kDirty,   PageState::kWriteback,   PageState::kLocked,
+    PageState::kMlocked, PageState::kKsm,         PageState::kThp,
+    PageState::kHugetlb, PageState::kSwapCache,   PageState::kReferenced,
+    PageState::kActive,  PageState::kUnevictable, PageState::kHwpoison,
+};
+
+}  // namespace
+
+KernelBackend::KernelBackend(const Options& options)
+    : options_(options),
+      system_(options.system != nullptr ? options.system : &linux_) {}
+
+absl::StatusOr<std::unique_ptr<core::Backend>> KernelBackend::Create(
+    const Options& options) {
+  std::unique_ptr<KernelBackend> backend(new KernelBackend(options));
+  const absl::StatusOr<std::string> own =
+      ReadTextFile(*backend->system_, options.proc_root + "/self/stat");
+  if (!own.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options.proc_root, " is no procfs (",
+                     own.status().message(), "); mount one there"));
+  }
+  return backend;
+}
+
+Fidelity KernelBackend::WeakestFidelity(const core::MoveParameters&) const {
+  return Fidelity::kScreened;
+}
+
+absl::Duration KernelBackend::default_initial_backoff() const {
+  return core::kDefaultInitialBackoff;
+}
+
+std::vector<core::NodeId> KernelBackend::MemoryNodes() const {
+  return ReadMemoryNodes(*system_, options_.sys_root);
+}
+
+absl::StatusOr<core::Topology> KernelBackend::ReadTopology() const {
+  return kernel::ReadTopology(*system_, options_.sys_root);
+}
+
+core::Capabilities KernelBackend::ReadCapabilities() const {
+  core::Capabilities capabilities;
+  capabilities.kernel_release = system_->KernelRelease();
+  capabilities.privileges = ReadPrivileges(*system_, options_.proc_root);
+  for (Mode mode : {Mode::kAsync, Mode::kSyncLight, Mode::kSync}) {
+    capabilities.modes.push_back({mode, {Fidelity::kScreened}});
+  }
+  for (PageState state : kPagemapStates) {
+    capabilities.visible_page_states.Add(state);
+  }
+  if (FramesVisible(*system_, options_.proc_root)) {
+    for (PageState state : kFrameStates) {
+      capabilities.visible_page_states.Add(state);
+    }
+  }
+  const absl::StatusOr<std::string> balancing =
+      ReadTextFile(*system_, options_.proc_root + "/sys/kernel/numa_balancing");
+  capabilities.numa_balancing =
+      balancing.ok() && absl::StripAsciiWhitespace(*balancing) != "0";
+  std::vector<std::string> reasons;
+  for (const core::Privilege& privilege : capabilities.privileges) {
+    const bool vital =
+        privilege.name == "move_pages" || privilege.name == "pidfd_open";
+    if (vital && !privilege.present) {
+      reasons.push_back(
+          absl::StrCat(privilege.name, ": ", privilege.cost_of_lack));
+    }
+  }
+  if (MemoryNodes().size() < 2) {
+    reasons.push_back(
+        "this machine has memory on one NUMA node only, so there is nowhere "
+        "to move pages to; locations are served. Run pageferryd where "
+        "/sys/devices/system/node/has_memory lists two nodes or more");
+  }
+  capabilities.ready = reasons.empty();
+  capabilities.not_ready_reason = absl::StrJoin(reasons, "; ");
+  return capabilities;
+}
+
+absl::StatusOr<std::unique_ptr<core::TargetProcess>> KernelBackend::OpenProcess(
+    int32_t pid, absl::optional<uint64_t> start_time_ticks) {
+  absl::StatusOr<std::unique_ptr<ProcessIdentity>> identity =
+      ProcessIdentity::Open(system_, options_.proc_root, pid, start_time_ticks);
+  if (!identity.ok()) return identity.status();
+  return std::make_unique<KernelProcess>(
+      system_, options_.proc_root, *std::move(identity), options_.telemetry);
+}
+
+}  // namespace pageferry::kernel

@@ -1,0 +1,211 @@
+#include "server/kernel/kernel_process.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/refusal.h"
+#include "server/kernel/cpuset.h"
+#include "server/kernel/kernel_mover.h"
+#include "server/kernel/privileges.h"
+
+namespace pageferry::kernel {
+namespace {
+
+using core::LocatedRun;
+using core::NodeId;
+using core::PageRun;
+using core::RefusalReason;
+
+// Pages looked at together, and pagemap entries read together.
+constexpr uint64_t kLookPages = 4096;
+constexpr uint64_t kPagemapStride = 64 * 1024;
+
+LocatedRun ToLocatedRun(uint64_t address, const PageView& view) {
+  LocatedRun located;
+  located.run = {core::VirtualAddress(address), 1};
+  located.resident = view.resident();
+  located.node = view.node;
+  located.reason = view.reason;
+  located.folio_pages =
+      view.resident() && view.folio.has_value() ? view.folio->pages : 0;
+  located.states = StatesOf(view);
+  return located;
+}
+
+bool SameButPlace(const LocatedRun& a, const LocatedRun& b) {
+  return a.resident == b.resident && a.node == b.node && a.reason == b.reason &&
+         a.folio_pages == b.folio_pages && a.states == b.states;
+}
+
+}  // namespace
+
+KernelProcess::KernelProcess(SystemCalls* system, std::string proc_root,
+                             std::unique_ptr<ProcessIdentity> identity,
+                             core::Telemetry* telemetry)
+    : system_(system),
+      proc_root_(std::move(proc_root)),
+      identity_(std::move(identity)),
+      telemetry_(telemetry),
+      looker_(system, proc_root_, identity_.get()) {}
+
+absl::Status KernelProcess::Locate(absl::Span<const PageRun> runs,
+                                   const core::LocationSink& sink) {
+  std::vector<uint64_t> addresses;
+  std::vector<PageView> views;
+  std::vector<LocatedRun> located;
+  const auto look = [&]() -> absl::StatusOr<bool> {
+    views.resize(addresses.size());
+    const absl::Status status = looker_.Look(addresses, absl::MakeSpan(views));
+    if (!status.ok()) return status;
+    located.clear();
+    for (size_t i = 0; i < addresses.size(); ++i) {
+      const LocatedRun next = ToLocatedRun(addresses[i], views[i]);
+      if (!located.empty() && located.back().run.end() == next.run.start &&
+          SameButPlace(located.back(), next)) {
+        ++located.back().run.pages;
+      } else {
+        located.push_back(next);
+      }
+    }
+    addresses.clear();
+    return sink(located);
+  };
+  for (const PageRun& run : runs) {
+    for (uint64_t i = 0; i < run.pages; ++i) {
+      addresses.push_back(run.start.PlusPages(i).value());
+      if (addresses.size() < kLookPages) continue;
+      const absl::StatusOr<bool> more = look();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+    }
+  }
+  if (addresses.empty()) return absl::OkStatus();
+  return look().status();
+}
+
+absl::Status KernelProcess::AppendResident(const Mapping& mapping,
+                                           std::vector<PageRun>* runs) {
+  std::vector<PagemapEntry> entries;
+  for (uint64_t first = 0; first < mapping.pages(); first += kPagemapStride) {
+    entries.resize(std::min(kPagemapStride, mapping.pages() - first));
+    const core::VirtualAddress start = mapping.start.PlusPages(first);
+    const absl::Status status =
+        identity_->pagemap().Read(start, absl::MakeSpan(entries));
+    if (!status.ok()) return ProcessGone(id().pid);
+    for (uint64_t i = 0; i < entries.size(); ++i) {
+      if (!entries[i].present()) continue;
+      const core::VirtualAddress page = start.PlusPages(i);
+      if (!runs->empty() && runs->back().end() == page) {
+        ++runs->back().pages;
+      } else {
+        runs->push_back({page, 1});
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KernelProcess::LocateResident(const core::LocationSink& sink) {
+  const absl::Status access = CheckAccess(/*move_shared=*/false);
+  if (!access.ok()) return access;
+  // A copy: every look reads the mappings anew.
+  const AddressSpace space = looker_.Mappings();
+  // Mappings that could not be read are none.
+  if (!identity_->alive()) return ProcessGone(id().pid);
+  bool more = true;
+  const core::LocationSink resident_only =
+      [&](absl::Span<const LocatedRun> located) {
+        std::vector<LocatedRun> resident;
+        std::copy_if(located.begin(), located.end(),
+                     std::back_inserter(resident),
+                     [](const LocatedRun& run) { return run.resident; });
+        if (!resident.empty()) more = sink(resident);
+        return more;
+      };
+  for (const Mapping& mapping : space.mappings()) {
+    if (mapping.special()) continue;
+    std::vector<PageRun> runs;
+    absl::Status status = AppendResident(mapping, &runs);
+    if (status.ok()) status = Locate(runs, resident_only);
+    if (!status.ok()) return status;
+    if (!more) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KernelProcess::CheckAccess(bool move_shared) {
+  const int32_t pid = id().pid;
+  const uint64_t address = 0;
+  int status = 0;
+  const SystemResult result =
+      system_->MovePages(pid, {&address, 1}, {}, {&status, 1}, 0);
+  if (!result.ok() && !identity_->alive()) return ProcessGone(pid);
+  if (result.error == EPERM) {
+    // Refused for ourselves too: then it is no matter of whose process it is.
+    const SystemResult own =
+        system_->MovePages(0, {&address, 1}, {}, {&status, 1}, 0);
+    return AccessDenied(pid,
+                        own.ok() ? "CAP_SYS_PTRACE" : "seccomp: move_pages");
+  }
+  if (!result.ok()) {
+    return absl::ErrnoToStatus(result.error,
+                               absl::StrCat("move_pages of process ", pid));
+  }
+  if (move_shared &&
+      !HasCapability(system_->EffectiveCapabilities(), kCapSysNice)) {
+    return AccessDenied(pid, "CAP_SYS_NICE (to move shared pages)");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KernelProcess::CheckNodes(const core::PageList& pages) {
+  struct Owner {
+    std::string process;
+    std::string name;
+  };
+  const Owner owners[] = {
+      {absl::StrCat(id().pid), absl::StrCat("process ", id().pid)},
+      {"self", "pageferryd itself"}};
+  for (const Owner& owner : owners) {
+    const absl::StatusOr<std::vector<NodeId>> allowed =
+        ReadAllowedNodes(*system_, proc_root_, owner.process);
+    if (!allowed.ok()) return ProcessGone(id().pid);
+    for (const core::Placement& placement : pages.placements()) {
+      for (NodeId node : placement.nodes) {
+        if (std::binary_search(allowed->begin(), allowed->end(), node)) {
+          continue;
+        }
+        return core::Refuse(
+            RefusalReason::kNodeNotAllowed,
+            absl::StrCat("node ", node.value(), " is outside the cpuset of ",
+                         owner.name, ", which allows memory on nodes ",
+                         FormatNodeList(*allowed),
+                         "; choose one of these, or widen the cpuset"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<core::BatchMover>> KernelProcess::NewMover(
+    const core::PageList& pages, const core::MoveParameters& parameters) {
+  absl::Status status = CheckAccess(parameters.move_shared);
+  if (status.ok()) status = CheckNodes(pages);
+  if (!status.ok()) return status;
+  absl::optional<AddressSpace> huge_page_hints;
+  if (!looker_.frames_visible()) {
+    const absl::StatusOr<std::string> text = ReadTextFile(
+        *system_, absl::StrCat(proc_root_, "/", id().pid, "/smaps"));
+    if (text.ok()) {
+      absl::StatusOr<AddressSpace> parsed = AddressSpace::Parse(*text);
+      if (parsed.ok()) huge_page_hints = *std::move(parsed);
+    }
+  }
+  return std::make_unique<KernelMover>(system_, proc_root_, identity_.get(),
+                                       &pages, parameters,
+                                       std::move(huge_page_hints), telemetry_);
+}
+
+}  // namespace pageferry::kernel

@@ -1,0 +1,133 @@
+#include "server/kernel/system_calls.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace pageferry::kernel {
+namespace {
+
+// IOV_MAX of Linux.
+constexpr size_t kMaxVectors = 1024;
+
+SystemResult Result(int64_t value) { return {value, value < 0 ? errno : 0}; }
+
+}  // namespace
+
+SystemResult LinuxSystemCalls::MovePages(int32_t pid,
+                                         absl::Span<const uint64_t> addresses,
+                                         absl::Span<const int> nodes,
+                                         absl::Span<int> statuses, int flags) {
+  static_assert(sizeof(void*) == sizeof(uint64_t));
+  return Result(syscall(SYS_move_pages, pid, addresses.size(), addresses.data(),
+                        nodes.empty() ? nullptr : nodes.data(), statuses.data(),
+                        flags));
+}
+
+SystemResult LinuxSystemCalls::PidfdOpen(int32_t pid) {
+  return Result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+SystemResult LinuxSystemCalls::PidfdHasExited(int pidfd) {
+  pollfd poll_descriptor = {pidfd, POLLIN, 0};
+  int result = 0;
+  do {
+    result = poll(&poll_descriptor, 1, 0);
+  } while (result < 0 && errno == EINTR);
+  return Result(result);
+}
+
+SystemResult LinuxSystemCalls::ReadFirstBytes(
+    int32_t pid, absl::Span<const uint64_t> addresses) {
+  const size_t count = std::min(addresses.size(), kMaxVectors);
+  char bytes[kMaxVectors];
+  iovec remote[kMaxVectors];
+  for (size_t i = 0; i < count; ++i) {
+    remote[i] = {reinterpret_cast<void*>(addresses[i]), 1};
+  }
+  const iovec local = {bytes, count};
+  return Result(process_vm_readv(pid, &local, 1, remote, count, 0));
+}
+
+SystemResult LinuxSystemCalls::Open(const std::string& path) {
+  return Result(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+SystemResult LinuxSystemCalls::Pread(int descriptor, void* buffer,
+                                     uint64_t size_bytes,
+                                     uint64_t offset_bytes) {
+  ssize_t result = 0;
+  do {
+    result =
+        pread(descriptor, buffer, size_bytes, static_cast<off_t>(offset_bytes));
+  } while (result < 0 && errno == EINTR);
+  return Result(result);
+}
+
+void LinuxSystemCalls::Close(int descriptor) { close(descriptor); }
+
+absl::StatusOr<std::vector<std::string>> LinuxSystemCalls::ListDirectory(
+    const std::string& path) {
+  DIR* directory = opendir(path.c_str());
+  if (directory == nullptr) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot list ", path));
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(directory)) {
+    const absl::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  closedir(directory);
+  return names;
+}
+
+uint64_t LinuxSystemCalls::EffectiveCapabilities() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  if (syscall(SYS_capget, &header, data) != 0) return 0;
+  return uint64_t{data[1].effective} << 32 | data[0].effective;
+}
+
+std::string LinuxSystemCalls::KernelRelease() {
+  utsname names = {};
+  return uname(&names) == 0 ? names.release : "";
+}
+
+int32_t LinuxSystemCalls::OwnPid() { return getpid(); }
+
+absl::StatusOr<std::string> ReadTextFile(SystemCalls& system,
+                                         const std::string& path) {
+  const SystemResult opened = system.Open(path);
+  if (!opened.ok()) {
+    return absl::ErrnoToStatus(opened.error,
+                               absl::StrCat("cannot open ", path));
+  }
+  const Descriptor file(&system, static_cast<int>(opened.value));
+  std::string text;
+  constexpr size_t kStride = 64 * 1024;
+  for (;;) {
+    const size_t size = text.size();
+    text.resize(size + kStride);
+    const SystemResult read =
+        system.Pread(file.get(), text.data() + size, kStride, size);
+    text.resize(size + (read.ok() ? static_cast<size_t>(read.value) : 0));
+    if (!read.ok()) {
+      return absl::ErrnoToStatus(read.error,
+                                 absl::StrCat("cannot read ", path));
+    }
+    if (read.value == 0) return text;
+  }
+}
+
+}  // namespace pageferry::kernel
