@@ -1,0 +1,54 @@
+// Checks requests, whole, and turns them into what the core works on.
+//
+// Each function returns a plan, or a refusal that lists every field that is
+// wrong (at most kMaxViolations). None blocks; the work grows with the length
+// of the request, never with the number of pages that it names.
+
+#ifndef PAGEFERRY_SERVER_SERVICE_VALIDATION_H_
+#define PAGEFERRY_SERVER_SERVICE_VALIDATION_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "pageferry/v1/migration.pb.h"
+#include "server/core/page_list.h"
+#include "server/core/types.h"
+#include "server/service/option_fields.h"
+
+namespace pageferry::service {
+
+struct MigratePagesPlan {
+  ProcessName process;
+  core::PageList pages;
+  MigrationPlan how;
+  std::string request_id;  // empty: none
+};
+
+// `memory_nodes` are the valid destinations, `default_initial_backoff` is the
+// backend's.
+absl::StatusOr<MigratePagesPlan> PlanMigratePages(
+    const v1::MigratePagesRequest& request,
+    absl::Span<const core::NodeId> memory_nodes,
+    absl::Duration default_initial_backoff);
+
+struct LocatePagesPlan {
+  ProcessName process;
+  // Empty with `all_resident`.
+  core::PageList pages;
+  bool all_resident = false;
+};
+
+// Targets that are not a process are checked, and then refused with
+// kUnsupported: this version does not resolve them.
+absl::StatusOr<LocatePagesPlan> PlanLocatePages(
+    const v1::LocatePagesRequest& request);
+
+// The number of entries that a page of ListMigrations is to have.
+absl::StatusOr<uint32_t> PlanPageSize(const v1::ListMigrationsRequest& request);
+
+}  // namespace pageferry::service
+
+#endif  // PAGEFERRY_SERVER_SERVICE_VALIDATION_H_
