@@ -1,0 +1,123 @@
+#include "server/metrics/proc_figures.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace pageferry::metrics {
+namespace {
+
+// Beginnings of the names in /proc/vmstat that are exported.
+constexpr const char* kEventPrefixes[] = {"pgmigrate_", "thp_migration_",
+                                          "pgdemote_", "pgpromote_", "numa_"};
+
+bool IsExported(absl::string_view name) {
+  for (const char* prefix : kEventPrefixes) {
+    if (absl::StartsWith(name, prefix)) return true;
+  }
+  return false;
+}
+
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+absl::optional<double> NumberAt(const std::vector<absl::string_view>& fields,
+                                size_t index) {
+  double number = 0;
+  if (index >= fields.size() || !absl::SimpleAtod(fields[index], &number)) {
+    return absl::nullopt;
+  }
+  return number;
+}
+
+// Fields of the line that begins with `prefix`, what follows the prefix.
+std::vector<absl::string_view> LineFields(absl::string_view text,
+                                          absl::string_view prefix) {
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!absl::StartsWith(line, prefix)) continue;
+    return absl::StrSplit(line.substr(prefix.size()), ' ', absl::SkipEmpty());
+  }
+  return {};
+}
+
+absl::optional<double> CountEntries(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(directory, error);
+  if (error) return absl::nullopt;
+  return static_cast<double>(std::distance(std::filesystem::begin(entries),
+                                           std::filesystem::end(entries)));
+}
+
+}  // namespace
+
+KernelEvents ParseKernelEvents(absl::string_view vmstat) {
+  KernelEvents events;
+  for (const absl::string_view line : absl::StrSplit(vmstat, '\n')) {
+    const std::pair<absl::string_view, absl::string_view> fields =
+        absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    uint64_t count = 0;
+    if (!IsExported(fields.first) || !absl::SimpleAtoi(fields.second, &count)) {
+      continue;
+    }
+    events.emplace_back(std::string(fields.first), count);
+  }
+  return events;
+}
+
+ProcessFigures ParseProcessFigures(absl::string_view stat,
+                                   absl::string_view boot_stat,
+                                   absl::string_view limits) {
+  ProcessFigures figures;
+  // The name in parentheses, field 2, may hold anything, parentheses too; what
+  // follows the last one begins with field 3.
+  const size_t name_end = stat.rfind(')');
+  if (name_end != absl::string_view::npos) {
+    const std::vector<absl::string_view> fields = absl::StrSplit(
+        stat.substr(name_end + 1), absl::ByAnyChar(" \n"), absl::SkipEmpty());
+    const double ticks_per_second = sysconf(_SC_CLK_TCK);
+    const auto field = [&](size_t number) {
+      return NumberAt(fields, number - 3);
+    };
+    if (field(14) && field(15)) {
+      figures.cpu_seconds = (*field(14) + *field(15)) / ticks_per_second;
+    }
+    const auto boot = NumberAt(LineFields(boot_stat, "btime "), 0);
+    if (field(22) && boot) {
+      figures.start_time_seconds = *boot + *field(22) / ticks_per_second;
+    }
+    figures.virtual_bytes = field(23);
+    if (field(24)) {
+      figures.resident_bytes = *field(24) * sysconf(_SC_PAGESIZE);
+    }
+  }
+  figures.max_descriptors = NumberAt(LineFields(limits, "Max open files"), 0);
+  return figures;
+}
+
+KernelEvents ReadKernelEvents(const std::string& proc_root) {
+  return ParseKernelEvents(ReadText(absl::StrCat(proc_root, "/vmstat")));
+}
+
+ProcessFigures ReadProcessFigures(const std::string& proc_root) {
+  ProcessFigures figures =
+      ParseProcessFigures(ReadText(absl::StrCat(proc_root, "/self/stat")),
+                          ReadText(absl::StrCat(proc_root, "/stat")),
+                          ReadText(absl::StrCat(proc_root, "/self/limits")));
+  figures.open_descriptors = CountEntries(absl::StrCat(proc_root, "/self/fd"));
+  return figures;
+}
+
+}  // namespace pageferry::metrics

@@ -1,0 +1,80 @@
+#include "server/metrics/proc_figures.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace pageferry::metrics {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+TEST(KernelEventsTest, TakesThoseOfMigration) {
+  EXPECT_THAT(
+      ParseKernelEvents("nr_free_pages 1\n"
+                        "pgmigrate_success 12\n"
+                        "pgmigrate_fail 3\n"
+                        "thp_migration_split 4\n"
+                        "thp_fault_alloc 9\n"
+                        "pgdemote_kswapd 5\n"
+                        "pgpromote_success 6\n"
+                        "numa_pages_migrated 7\n"),
+      ElementsAre(Pair("pgmigrate_success", 12), Pair("pgmigrate_fail", 3),
+                  Pair("thp_migration_split", 4), Pair("pgdemote_kswapd", 5),
+                  Pair("pgpromote_success", 6),
+                  Pair("numa_pages_migrated", 7)));
+}
+
+TEST(KernelEventsTest, LeavesOutWhatItCannotRead) {
+  EXPECT_THAT(ParseKernelEvents(""), IsEmpty());
+  EXPECT_THAT(ParseKernelEvents("numa_hit\nnuma_miss x\nnuma_hit -1"),
+              IsEmpty());
+}
+
+TEST(KernelEventsTest, WithoutAFileThereAreNone) {
+  EXPECT_THAT(ReadKernelEvents("does-not-exist"), IsEmpty());
+}
+
+// Fields 3 to 24 of /proc/PID/stat; 14 and 15 are 250 and 50 ticks, 22 is 400
+// ticks, 23 is 1000 bytes, 24 is 7 pages.
+constexpr char kStat[] =
+    "99 (a ) name) S 1 2 3 4 5 6 7 8 9 10 250 50 13 14 15 16 17 18 400 1000 7 "
+    "20\n";
+
+TEST(ProcessFiguresTest, ReadsPastAnyName) {
+  const double ticks = sysconf(_SC_CLK_TCK);
+  const ProcessFigures figures = ParseProcessFigures(
+      kStat, "cpu 1 2\nbtime 1000\n",
+      "Limit                     Soft Limit           Hard Limit\n"
+      "Max open files            1024                 4096      files\n");
+  EXPECT_DOUBLE_EQ(*figures.cpu_seconds, 300 / ticks);
+  EXPECT_DOUBLE_EQ(*figures.start_time_seconds, 1000 + 400 / ticks);
+  EXPECT_EQ(*figures.virtual_bytes, 1000);
+  EXPECT_EQ(*figures.resident_bytes, 7.0 * sysconf(_SC_PAGESIZE));
+  EXPECT_EQ(*figures.max_descriptors, 1024);
+}
+
+TEST(ProcessFiguresTest, WhatIsMissingStaysEmpty) {
+  const ProcessFigures figures =
+      ParseProcessFigures("1 (x) S 1", "", "Max open files unlimited\n");
+  EXPECT_FALSE(figures.cpu_seconds.has_value());
+  EXPECT_FALSE(figures.start_time_seconds.has_value());
+  EXPECT_FALSE(figures.resident_bytes.has_value());
+  EXPECT_FALSE(figures.max_descriptors.has_value());
+  EXPECT_FALSE(ParseProcessFigures("", "", "").cpu_seconds.has_value());
+}
+
+TEST(ProcessFiguresTest, AreThereForThisProcess) {
+  const ProcessFigures figures = ReadProcessFigures("/proc");
+  EXPECT_TRUE(figures.cpu_seconds.has_value());
+  EXPECT_GT(figures.start_time_seconds.value_or(0), 1e9);
+  EXPECT_GT(figures.resident_bytes.value_or(0), 0);
+  EXPECT_GT(figures.open_descriptors.value_or(0), 2);
+  EXPECT_FALSE(
+      ReadProcessFigures("does-not-exist").open_descriptors.has_value());
+}
+
+}  // namespace
+}  // namespace pageferry::metrics
