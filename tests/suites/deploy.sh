@@ -1,0 +1,65 @@
+# What an operator runs: the demo, the scripts, the metrics as Prometheus sees
+# them.
+set -euo pipefail
+. tests/support/run_checks.sh
+
+demo() {
+  local out
+  out="$(deploy/demo.sh "$@" < /dev/null)" || {
+    echo "$out"
+    return 1
+  }
+  echo "$out"
+  grep -qE '^demo: ([0-9]+) pages moved, \1 of them verified' \
+    <<< "$(tail -n 1 <<< "$out")"
+}
+
+usage_error() {
+  local code=0
+  "$@" > /dev/null 2>&1 || code=$?
+  [ "$code" -eq 64 ]
+}
+
+# A live scrape is clean.
+scrape() {
+  local folder daemon code=0 address
+  folder="$(mktemp -d)"
+  build/dev/bin/pageferryd --listen "unix://$folder/pageferry.sock" \
+    --metrics-address 127.0.0.1:0 2> "$folder/log" &
+  daemon=$!
+  until grep -q '"metrics_address"' "$folder/log"; do
+    kill -0 "$daemon" || return 1
+    sleep 0.1
+  done
+  address="$(jq -r 'select(.metrics_address) | .metrics_address' \
+    "$folder/log" | head -n 1)"
+  /usr/bin/python3 -c 'import sys, urllib.request
+sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())' \
+    "http://$address/metrics" > "$folder/metrics" || code=$?
+  promtool check metrics < "$folder/metrics" || code=$?
+  kill "$daemon"
+  wait "$daemon" || code=$?
+  rm -r "$folder"
+  return "$code"
+}
+
+mapfile -t scripts < <(git ls-files '*.sh' .ci/run tests/vm)
+shell_scripts=()
+for file in "${scripts[@]}"; do
+  # busybox's scripts name their own shell; data and Python are not for this.
+  if head -n 1 "$file" | grep -qE '^#!.*(bash|sh)$' || [[ $file == *.sh ]]; then
+    shell_scripts+=("$file")
+  fi
+done
+
+check "shellcheck" shellcheck --shell=bash --severity=warning --external-sources \
+  "${shell_scripts[@]}"
+check "packages are installed, and a second time does nothing" \
+  deploy/install-packages.sh run build test vm
+check "an unknown group of packages is refused" \
+  usage_error deploy/install-packages.sh nonsense
+check "an unknown suite is refused" usage_error tests/run.sh nonsense
+check "promtool check metrics on a live scrape" scrape
+check "deploy/demo.sh" demo
+check "deploy/demo.sh --kernel 6.1" demo --kernel 6.1
+end_checks

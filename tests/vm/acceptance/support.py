@@ -1,0 +1,282 @@
+"""Starts daemons and targets in the two-node machine, and checks what every
+migration has to satisfy."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+import look
+
+BIN = os.environ["PAGEFERRY_BIN"]
+PAGE = look.PAGE
+KERNEL = os.environ["PAGEFERRY_VM_KERNEL"]
+MODES = ("async", "sync-light", "sync")
+
+
+def set_numa_balancing(value):
+    with open("/proc/sys/kernel/numa_balancing", "w", encoding="ascii") as knob:
+        knob.write(str(value))
+
+
+def wait_for(condition, what, seconds=60):
+    """Waits until `condition` gives something true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s in vain: {what}")
+
+
+class Target:
+    """A pageferry_target; regions as its --region takes them."""
+
+    def __init__(self, *regions, threads=1, options=()):
+        command = [os.path.join(BIN, "pageferry_target")]
+        for region in regions:
+            command += ["--region", region]
+        # A rest now and then, or the writers leave an emulated machine no time
+        # for anything else.
+        command += ["--threads", str(threads), "--pause-us", "20000", *options]
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ready = json.loads(self.process.stdout.readline() or "{}")
+        assert self.ready, f"{command} did not start"
+        for region in self.ready["regions"]:
+            assert region["ok"], f"{command}: {region['note']}"
+        self.pid = self.ready["pid"]
+
+    def region(self, index=0):
+        return self.ready["regions"][index]
+
+    def addresses(self, index=0):
+        region = self.region(index)
+        return [region["start"] + i * PAGE for i in range(region["pages"])]
+
+    def span(self, index=0):
+        """The region as --range takes it."""
+        region = self.region(index)
+        return f"{region['start']}:{region['pages']}"
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def nodes(self, index=0):
+        return look.locate(self.pid, self.addresses(index))
+
+    def stop(self):
+        """Ends it and returns what it found of its memory."""
+        answer = self.ask("stop")
+        self.process.wait(timeout=60)
+        return answer
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Daemon:
+    """A pageferryd on a Unix socket of its own."""
+
+    def __init__(self, *options, prefix=(), wait_ready=True):
+        self.folder = tempfile.mkdtemp(prefix="pageferry-")
+        self.endpoint = f"unix://{self.folder}/pageferry.sock"
+        self.log_path = os.path.join(self.folder, "log")
+        with open(self.log_path, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+                [*prefix, os.path.join(BIN, "pageferryd"),
+                 "--listen", self.endpoint,
+                 "--metrics-address", "127.0.0.1:0", *options],
+                stderr=log, stdout=log)
+        service = "readiness" if wait_ready else "liveness"
+        wait_for(lambda: self.process.poll() is not None or
+                 self.cli("health", "--service", service).returncode == 0,
+                 "the daemon's health")
+        if self.process.poll() is not None:
+            raise AssertionError("pageferryd ended: " + self.log())
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8") as log:
+            return log.read()
+
+    def log_lines(self):
+        return [json.loads(line) for line in self.log().splitlines()]
+
+    def cli_command(self, *arguments):
+        return [os.path.join(BIN, "pageferry"), "--endpoint", self.endpoint,
+                "--json", *[str(argument) for argument in arguments]]
+
+    def cli(self, *arguments, **keywords):
+        return subprocess.run(self.cli_command(*arguments), text=True,
+                              capture_output=True, check=False, **keywords)
+
+    def metrics(self):
+        """The samples of one scrape, by name with labels."""
+        address = next(line["metrics_address"] for line in self.log_lines()
+                       if "metrics_address" in line)
+        with urllib.request.urlopen(f"http://{address}/metrics") as reply:
+            text = reply.read().decode()
+        samples = {}
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                samples[name] = float(value)
+        return samples
+
+    def peak_bytes(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as text:
+            for line in text:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        raise AssertionError("no VmHWM")
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=90)
+        shutil.rmtree(self.folder)
+        return self.process.returncode
+
+
+class Events:
+    """The events of one migration, as `pageferry --json migrate` prints
+    them."""
+
+    def __init__(self, text):
+        self.started = self.summary = None
+        self.passes = []
+        self.pages = {}
+        self.doubles = []
+        for line in text.splitlines():
+            event = json.loads(line)
+            if "started" in event:
+                self.started = event["started"]
+            if "pass_completed" in event:
+                self.passes.append(event["pass_completed"])
+            if "summary" in event:
+                self.summary = event["summary"]
+            for result in event.get("results", {}).get("results", []):
+                self._add(result)
+
+    def _add(self, result):
+        start = int(result["start_address"])
+        for i in range(result["page_count"]):
+            address = start + i * PAGE
+            if address in self.pages:
+                self.doubles.append(address)
+            self.pages[address] = result
+
+    def count(self, name):
+        """A figure of the summary, such as "moved_pages"."""
+        return int(self.summary.get(name, 0))
+
+    def failures(self):
+        """Failed and not attempted pages by reason, without prefix."""
+        return {
+            entry["reason"].removeprefix("PAGE_REASON_"):
+                int(entry["page_count"])
+            for entry in self.summary.get("failures", [])
+        }
+
+    def by_outcome(self):
+        counts = {}
+        for result in self.pages.values():
+            key = result["outcome"].removeprefix("PAGE_OUTCOME_")
+            if "reason" in result:
+                key += " " + result["reason"].removeprefix("PAGE_REASON_")
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+
+class MachineTest(unittest.TestCase):
+    """Base of all tests: no NUMA balancing unless a test asks for it, since it
+    moves pages by itself."""
+
+    maxDiff = 4000
+
+    def setUp(self):
+        set_numa_balancing(0)
+        self.addCleanup(set_numa_balancing, 0)
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.shared_daemon is not None:
+            cls.shared_daemon.close()
+            cls.shared_daemon = None
+
+    shared_daemon = None
+
+    def target(self, *regions, **keywords):
+        target = Target(*regions, **keywords)
+        self.addCleanup(target.close)
+        return target
+
+    def daemon(self):
+        """The daemon that the tests of a class share: starting one takes
+        seconds in an emulator. It has to be left serving."""
+        cls = type(self)
+        if cls.shared_daemon is None:
+            cls.shared_daemon = Daemon()
+        return cls.shared_daemon
+
+    def own_daemon(self, *options, **keywords):
+        """A daemon for one test."""
+        daemon = Daemon(*options, **keywords)
+        self.addCleanup(daemon.close)
+        return daemon
+
+    def migrate(self, daemon, target, *arguments, expect=0):
+        done = daemon.cli("migrate", "--pid", target.pid, *arguments)
+        self.assertEqual(done.returncode, expect,
+                         done.stderr + done.stdout[-2000:] + daemon.log())
+        return Events(done.stdout)
+
+    def check_sums(self, events, requested):
+        """Every page once, and sums that agree."""
+        self.assertEqual(events.doubles, [])
+        self.assertEqual(len(events.pages), requested)
+        self.assertEqual(events.count("requested_pages"), requested)
+        parts = {
+            "MOVED": "moved_pages",
+            "ALREADY_PLACED": "already_placed_pages",
+            "FAILED": "failed_pages",
+            "NOT_ATTEMPTED": "not_attempted_pages",
+            "WOULD_MOVE": "would_move_pages",
+        }
+        counted = dict.fromkeys(parts, 0)
+        for key, count in events.by_outcome().items():
+            counted[key.split()[0]] += count
+        for outcome, name in parts.items():
+            self.assertEqual(counted[outcome], events.count(name), outcome)
+
+    def check_truth(self, events, target):
+        """Each result of a page that was looked at agrees with the look."""
+        addresses = sorted(events.pages)
+        found = look.locate(target.pid, addresses)
+        lies = []
+        for address, node in zip(addresses, found):
+            result = events.pages[address]
+            if "passes" not in result:
+                continue  # nobody has looked at it
+            said = result.get("node")
+            if said is None:
+                said = -1
+            if node >= 0 and said != node or node < 0 and said >= 0:
+                lies.append((hex(address), node, result))
+        self.assertEqual(lies[:5], [], f"{len(lies)} results contradict the look")
+
+    def check_intact(self, target):
+        answer = target.stop()
+        self.assertTrue(answer["intact"], answer)
