@@ -31,7 +31,8 @@ class SystemClock final : public Clock {
   absl::Duration Monotonic() const override;
   absl::Time WallTime() const override;
   void WaitFor(Mutex* mutex, CondVar* condition,
-               absl::Duration timeout) override;
+               absl::Duration timeout) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 };
 
 // A clock that stands still but for Advance() and waits: a wait returns at once
@@ -41,7 +42,8 @@ class FakeClock final : public Clock {
   absl::Duration Monotonic() const override;
   absl::Time WallTime() const override;
   void WaitFor(Mutex* mutex, CondVar* condition,
-               absl::Duration timeout) override;
+               absl::Duration timeout) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   void Advance(absl::Duration step);
 

@@ -231,12 +231,17 @@ TEST_F(FolioTest, ACancelLeavesNoHalfOfAHugePageUntold) {
   FillHugePages(kBase, 5);
   for (uint64_t i = 0; i < 5; ++i) FolioOf(kBase + i * kHuge)->locked = true;
   kernel_.after_move = [this](int number) {
-    if (number == 3) control_.RequestStop(core::StopReason::kCancelled);
+    if (number == 4) control_.RequestStop(core::StopReason::kCancelled);
   };
-  // Batches of 2,048 pages would end inside the last huge page.
-  Migrate(ToNode1(kBase + 100, 5 * kHuge - 100));
-  EXPECT_EQ(summary_.moved_pages, 4 * kHuge - 100);
-  EXPECT_EQ(NotAttempted(Reason::kCancelled), kHuge);
+  // A batch of 2,048 pages would end inside the fifth huge page, where the list
+  // has a gap.
+  const uint64_t gap = kBase + 100 + 2048;
+  const uint64_t end = kBase + 5 * kHuge;
+  Migrate(core::ListOf({{VirtualAddress::OfPage(kBase + 100), 2048},
+                        {VirtualAddress::OfPage(gap + 1), end - gap - 1}},
+                       {NodeId(1)}));
+  EXPECT_EQ(summary_.moved_pages, 5 * kHuge - 101);
+  EXPECT_EQ(summary_.companion_pages, 101u);
 }
 
 TEST_F(FolioTest, SmallFoliosAreMeasuredAndMovedWhole) {
