@@ -45,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Create(
     const Options& options, const BackendFactory& create_backend,
     service::EventLog* log) {
   auto daemon = std::unique_ptr<Daemon>(new Daemon(options, log));
-  auto backend = create_backend(options, &daemon->telemetry_);
+  auto backend = create_backend(options, &daemon->telemetry_, &daemon->clock_);
   if (!backend.ok()) return backend.status();
   daemon->backend_ = *std::move(backend);
   if (absl::Status status = daemon->Listen(); !status.ok()) return status;
@@ -126,6 +126,11 @@ void Daemon::LogStart() const {
               {"health_address", health_address()},
               {"metrics_address", metrics_address()},
               {"missing_privileges", MissingPrivileges(capabilities)}});
+  if (options_.backend == BackendKind::kModel) {
+    log_->Warning(
+        "every process and page is simulated: nothing of this machine moves",
+        {{"scenario", options_.scenario_path}});
+  }
 }
 
 const std::vector<std::string>& Daemon::addresses() const {

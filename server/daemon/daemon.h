@@ -28,10 +28,12 @@
 
 namespace pageferry::daemon {
 
-// Makes the backend that the options ask for; `telemetry` outlives it.
+// Makes the backend that the options ask for; `telemetry` and `clock` outlive
+// it.
 using BackendFactory =
     std::function<absl::StatusOr<std::unique_ptr<core::Backend>>(
-        const Options& options, core::Telemetry* telemetry)>;
+        const Options& options, core::Telemetry* telemetry,
+        core::Clock* clock)>;
 
 class Daemon {
  public:

@@ -33,6 +33,7 @@ struct RawOptions {
   std::string metrics_address = "127.0.0.1:9464";
   std::string health_address = kOff;
   std::string backend = "kernel";
+  std::string scenario;
   bool reflection = false;
   uint64_t max_bytes_per_second = 0;
   std::string grace_time = "30s";
@@ -62,9 +63,16 @@ void Declare(CLI::App* app, RawOptions* raw) {
                   "ADDRESS:PORT of a second server which answers gRPC health "
                   "checks only, in plain TCP, or off")
       ->capture_default_str();
-  app->add_option("--backend", raw->backend, "What moves pages")
-      ->check(CLI::IsMember({BackendName(BackendKind::kKernel)}))
+  app->add_option("--backend", raw->backend,
+                  "What moves pages: the running kernel, or a model of one "
+                  "with pages of its own")
+      ->check(CLI::IsMember({BackendName(BackendKind::kKernel),
+                             BackendName(BackendKind::kModel)}))
       ->capture_default_str();
+  app->add_option("--scenario", raw->scenario,
+                  "With --backend=model: the file that describes the modelled "
+                  "machine")
+      ->type_name("FILE");
   app->add_flag("--reflection", raw->reflection,
                 "Let clients read the API's description");
   app->add_option("--max-bytes-per-second", raw->max_bytes_per_second,
@@ -101,6 +109,14 @@ absl::StatusOr<Options> Interpret(const RawOptions& raw) {
   if (raw.health_address != kOff) {
     options.health_endpoints.push_back(HealthEndpoint(raw.health_address));
   }
+  if (raw.backend == BackendName(BackendKind::kModel)) {
+    options.backend = BackendKind::kModel;
+  }
+  if ((options.backend == BackendKind::kModel) == raw.scenario.empty()) {
+    return absl::InvalidArgumentError(
+        "--scenario FILE goes with --backend=model, and the other way round");
+  }
+  options.scenario_path = raw.scenario;
   options.reflection = raw.reflection;
   options.max_bytes_per_second = raw.max_bytes_per_second;
   if (!absl::ParseDuration(raw.grace_time, &options.grace_time) ||
@@ -121,6 +137,8 @@ std::string BackendName(BackendKind backend) {
   switch (backend) {
     case BackendKind::kKernel:
       return "kernel";
+    case BackendKind::kModel:
+      return "model";
   }
   return "";
 }

@@ -16,7 +16,9 @@
 
 namespace pageferry::daemon {
 
-enum class BackendKind { kKernel };
+// What moves pages: the running kernel, or a model of one, which is always
+// asked for by name and never answers for real memory.
+enum class BackendKind { kKernel, kModel };
 
 struct Options {
   std::vector<service::Endpoint> endpoints;
@@ -24,6 +26,8 @@ struct Options {
   std::vector<service::Endpoint> health_endpoints;
   std::string metrics_address;  // empty: none
   BackendKind backend = BackendKind::kKernel;
+  // With kModel: the file that describes the modelled machine.
+  std::string scenario_path;
   bool reflection = false;
   uint64_t max_bytes_per_second = 0;  // 0: no limit
   absl::Duration grace_time;

@@ -22,13 +22,15 @@ format() {
 check "clang-format" format
 check "build with clang: thread-safety analysis" \
   tests/support/build.sh clang pageferry_core pageferry_kernel \
-  pageferry_metrics pageferry_service
+  pageferry_model pageferry_metrics pageferry_service
 check "build with AddressSanitizer and UndefinedBehaviorSanitizer" \
   tests/support/build.sh asan all
 check "unit tests with AddressSanitizer and UndefinedBehaviorSanitizer" \
   unit_tests asan .
 check "build with ThreadSanitizer" \
-  tests/support/build.sh tsan core_test kernel_test
+  tests/support/build.sh tsan core_test kernel_test lost_store_stress_test
 check "core with ThreadSanitizer" build/tsan/bin/core_test
 check "kernel with ThreadSanitizer" build/tsan/bin/kernel_test
+check "model with ThreadSanitizer: no store is lost" \
+  build/tsan/bin/lost_store_stress_test
 end_checks

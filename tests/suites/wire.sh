@@ -33,7 +33,7 @@ not_broken() {
   return "$code"
 }
 
-# A daemon of this machine, whatever nodes it has, under tests/wire.
+# foreign_client [OPTION...]: tests/wire against a daemon with these options.
 foreign_client() {
   local folder daemon code=0
   folder="$(mktemp -d)"
@@ -60,4 +60,9 @@ check "buf lint (STANDARD, COMMENTS)" "$buf" lint proto
 check "buf format" "$buf" format --diff --exit-code proto
 check "buf breaking" not_broken
 check "Python client, kernel backend of this machine" foreign_client
+# The modelled machine's batch job.
+export PAGEFERRY_TARGET_PID=200 PAGEFERRY_TARGET_ADDRESS=0x10000000
+export PAGEFERRY_TARGET_PAGES=4096
+check "Python client, model backend" foreign_client --backend=model \
+  --scenario=server/model/scenarios/two-tier-laptop.textproto
 end_checks

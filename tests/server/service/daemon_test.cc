@@ -86,6 +86,14 @@ TEST(OptionsTest, TakesWhatIsGiven) {
   EXPECT_EQ(options.log_level, spdlog::level::err);
 }
 
+TEST(OptionsTest, TheModelIsAskedForByNameAndWithItsScenario) {
+  const Parsed parsed =
+      Parse({"--backend=model", "--scenario", "machine.textproto"});
+  const Options& options = std::get<Options>(parsed.result);
+  EXPECT_EQ(options.backend, BackendKind::kModel);
+  EXPECT_EQ(options.scenario_path, "machine.textproto");
+}
+
 TEST(OptionsTest, HelpSaysWhatItExitsWith) {
   const Parsed parsed = Parse({"--help"});
   EXPECT_EQ(std::get<int>(parsed.result), kExitOk);
@@ -106,7 +114,9 @@ TEST(OptionsTest, RefusesWhatIsWrongAndSaysWhatWouldBeRight) {
       {{"--listen", "nonsense"}, "neither unix:///PATH nor ADDRESS:PORT"},
       {{"--grace-time", "0s"}, "more than 0"},
       {{"--grace-time", "soon"}, "\"soon\""},
-      {{"--backend", "model"}, "model"},
+      {{"--backend", "model"}, "--scenario FILE"},
+      {{"--scenario", "a.textproto"}, "--backend=model"},
+      {{"--backend", "other"}, "other"},
       {{"--log-level", "loud"}, "loud"},
       {{"--max-bytes-per-second", "-1"}, "max-bytes-per-second"},
       {{"--no-such-option"}, "no-such-option"},
@@ -167,8 +177,8 @@ class DaemonTest : public testing::Test {
                                                spdlog::level::info, &clock_);
     auto daemon = Daemon::Create(
         options_,
-        [this](const Options&, core::Telemetry*)
-            -> absl::StatusOr<std::unique_ptr<core::Backend>> {
+        [this](const Options&, core::Telemetry*,
+               core::Clock*) -> absl::StatusOr<std::unique_ptr<core::Backend>> {
           return std::move(unused_backend_);
         },
         log_.get());
@@ -315,8 +325,8 @@ TEST_F(DaemonTest, DoesNotStartWithoutABackend) {
       spdlog::level::info, &clock);
   const auto daemon = Daemon::Create(
       options_,
-      [](const Options&,
-         core::Telemetry*) -> absl::StatusOr<std::unique_ptr<core::Backend>> {
+      [](const Options&, core::Telemetry*,
+         core::Clock*) -> absl::StatusOr<std::unique_ptr<core::Backend>> {
         return absl::FailedPreconditionError("no /proc here");
       },
       &log);

@@ -1,0 +1,62 @@
+#include "server/model/worker_threads.h"
+
+#include <random>
+#include <utility>
+
+namespace pageferry::model {
+namespace {
+
+constexpr uint64_t kAccessesBetweenPauses = 64;
+
+}  // namespace
+
+WorkerThreads::~WorkerThreads() { Stop(); }
+
+void WorkerThreads::Start(const Work& work) {
+  const uint64_t word = threads_.size() % (core::kPageBytes / sizeof(uint64_t));
+  threads_.emplace_back([this, work, word] { Run(work, word); });
+}
+
+void WorkerThreads::Stop() {
+  {
+    core::MutexLock lock(&mutex_);
+    stopping_.store(true);
+    stop_requested_.NotifyAll();
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+bool WorkerThreads::Pause(absl::Duration length) {
+  core::MutexLock lock(&mutex_);
+  if (!stopping_.load()) stop_requested_.WaitFor(&mutex_, length);
+  return !stopping_.load();
+}
+
+void WorkerThreads::Run(const Work& work, uint64_t word) {
+  // What each page's word must hold; 0 as long as this thread has not stored.
+  std::vector<uint64_t> last_stored(work.range.pages, 0);
+  std::minstd_rand random(static_cast<uint32_t>(word) + 1);
+  uint64_t next_value = word << 48 | 1;
+  for (uint64_t accesses = 1; !stopping_.load(); ++accesses) {
+    const uint64_t page = random() % work.range.pages;
+    const core::VirtualAddress address(
+        work.range.start.PlusPages(page).value() + word * sizeof(uint64_t));
+    uint64_t loaded = 0;
+    if (work.space->Load(address, &loaded) != Access::kDone) return;
+    if (last_stored[page] != 0 && loaded != last_stored[page]) {
+      lost_stores_.fetch_add(1);
+    }
+    if (!work.read_only) {
+      if (work.space->Store(address, next_value) != Access::kDone) return;
+      last_stored[page] = next_value++;
+      stores_.fetch_add(1, std::memory_order_relaxed);
+    }
+    if (work.pause > absl::ZeroDuration() &&
+        accesses % kAccessesBetweenPauses == 0 && !Pause(work.pause)) {
+      return;
+    }
+  }
+}
+
+}  // namespace pageferry::model

@@ -1,0 +1,62 @@
+// Threads of modelled processes that use memory while it moves.
+
+#ifndef PAGEFERRY_SERVER_MODEL_WORKER_THREADS_H_
+#define PAGEFERRY_SERVER_MODEL_WORKER_THREADS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "server/core/mutex.h"
+#include "server/core/types.h"
+#include "server/model/address_space.h"
+
+namespace pageferry::model {
+
+// Each thread owns one word of every page of its range. It stores there a
+// number that grows, remembers it, and loads it again later: a store that was
+// lost, or one that went to a page which was no longer the process's, shows as
+// another number. Thread-safe.
+class WorkerThreads {
+ public:
+  struct Work {
+    AddressSpace* space = nullptr;  // must outlive this
+    core::PageRun range;
+    bool read_only = false;
+    // After every 64 accesses; zero for none.
+    absl::Duration pause;
+  };
+
+  WorkerThreads() = default;
+  // Stops and joins all threads.
+  ~WorkerThreads();
+
+  // Starts a thread. At most 512 share a page.
+  void Start(const Work& work);
+
+  // Asks all threads to end, and waits until they have.
+  void Stop();
+
+  // Stores made so far, and loads that did not find the last store.
+  uint64_t stores() const { return stores_.load(); }
+  uint64_t lost_stores() const { return lost_stores_.load(); }
+
+ private:
+  void Run(const Work& work, uint64_t word);
+  bool Pause(absl::Duration length);
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> stores_{0};
+  std::atomic<uint64_t> lost_stores_{0};
+  core::Mutex mutex_;
+  core::CondVar stop_requested_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace pageferry::model
+
+#endif  // PAGEFERRY_SERVER_MODEL_WORKER_THREADS_H_
