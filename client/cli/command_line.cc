@@ -52,15 +52,24 @@ v1::ResultDetail DetailOf(const std::string& name) {
   return v1::RESULT_DETAIL_UNSPECIFIED;
 }
 
-void AddProcess(CLI::App* app, ProcessArguments* process) {
-  app->add_option("--pid", process->pid, "Process id, as pageferryd sees it")
-      ->required()
-      ->check(CLI::PositiveNumber);
+// Returns the option that names a cgroup.
+CLI::Option* AddTarget(CLI::App* app, TargetArguments* target) {
+  CLI::Option_group* group = app->add_option_group("target");
+  CLI::Option* pid = group->add_option("--pid", target->pid,
+                                       "Process id, as pageferryd sees it");
+  pid->check(CLI::PositiveNumber);
+  CLI::Option* cgroup = group->add_option(
+      "--cgroup", target->cgroup,
+      "All processes in this cgroup (version 2) and below it; / is the root");
+  cgroup->type_name("PATH");
+  group->require_option(1);
   app->add_option_function<uint64_t>(
-      "--start-time",
-      [process](const uint64_t& ticks) { process->start_time_ticks = ticks; },
-      "Refuse if the process started at another time (field 22 of "
-      "/proc/PID/stat): pids are reused");
+         "--start-time",
+         [target](const uint64_t& ticks) { target->start_time_ticks = ticks; },
+         "Refuse if the process started at another time (field 22 of "
+         "/proc/PID/stat): pids are reused")
+      ->needs(pid);
+  return cgroup;
 }
 
 void AddPages(CLI::App* app, PageArguments* pages) {
@@ -140,21 +149,28 @@ Parser::Parser() {
 void Parser::AddMigrate() {
   CLI::App* migrate = app_.add_subcommand(
       "migrate",
-      "Move pages of a process to a node. Ctrl-C asks the daemon to stop and "
+      "Move pages of a process to a node, or all that processes have on some "
+      "nodes to others. Ctrl-C asks the daemon to stop and "
       "waits for the summary; a second one does not wait.");
-  AddProcess(migrate, &migrate_.process);
-  migrate->add_option("--to", migrate_.to, "The node to move to")
+  CLI::Option* cgroup = AddTarget(migrate, &migrate_.target);
+  migrate
+      ->add_option("--to", migrate_.to,
+                   "The node to move to; with --all, several: the first of "
+                   "--from goes to the first of these, and so on in turn")
       ->required()
       ->check(CLI::NonNegativeNumber);
   migrate
       ->add_option("--fallback", migrate_.fallback,
                    "Nodes to try, in order, when that is full")
       ->check(CLI::NonNegativeNumber);
-  CLI::Option* all = migrate->add_flag(
-      "--all", migrate_.all, "All resident pages that are not there yet");
+  CLI::Option* all =
+      migrate->add_flag("--all", migrate_.all,
+                        "All pages that are resident on the nodes of --from");
+  cgroup->needs(all);
   migrate
       ->add_option("--from", migrate_.from,
-                   "With --all: only pages on these nodes")
+                   "With --all: the nodes to move from (default: all that "
+                   "--to does not name)")
       ->check(CLI::NonNegativeNumber)
       ->needs(all);
   AddPages(migrate, &migrate_.pages);
@@ -202,10 +218,13 @@ void Parser::AddMigrationOptions(CLI::App* migrate) {
 void Parser::AddLocate() {
   CLI::App* locate = app_.add_subcommand(
       "locate",
-      "Say where pages of a process are: all that are resident, or "
-      "those that are named.");
-  AddProcess(locate, &locate_.process);
+      "Say where pages of processes are: all that are resident, or, of "
+      "one process, those that are named.");
+  CLI::Option* cgroup = AddTarget(locate, &locate_.target);
   AddPages(locate, &locate_.pages);
+  for (const char* name : {"--range", "--address", "--pages-file"}) {
+    locate->get_option(name)->excludes(cgroup);
+  }
 }
 
 void Parser::AddOthers() {
@@ -234,6 +253,9 @@ void Parser::FinishMigrate() {
         "pages",
         "name some with --range, --address or --pages-file, or "
         "take --all");
+  }
+  if (!migrate_.all && migrate_.to.size() > 1) {
+    throw CLI::ValidationError("--to", "several nodes go with --all only");
   }
   v1::MigrationOptions& options = migrate_.options;
   options.set_mode(ModeOf(mode_));

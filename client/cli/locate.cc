@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/interruptible.h"
 #include "client/cli/output.h"
 #include "client/cli/words.h"
 
@@ -25,9 +26,14 @@ std::string StatesText(const v1::PageLocation& location) {
 // Rows as they come, totals in the end.
 class LocationTable {
  public:
-  explicit LocationTable(std::ostream* out) : out_(out) {}
+  // `group`: of several processes, so each row belongs to one of them.
+  LocationTable(std::ostream* out, bool group) : out_(out), group_(group) {}
 
   void Add(const v1::LocatePagesResponse& response) {
+    if (group_ && response.pid() != pid_) {
+      *out_ << "process " << response.pid() << "\n";
+    }
+    pid_ = response.pid();
     for (const v1::PageLocation& location : response.locations()) {
       AddRow(location);
       if (location.has_node()) {
@@ -68,6 +74,8 @@ class LocationTable {
   }
 
   std::ostream* const out_;
+  const bool group_;
+  int32_t pid_ = 0;
   uint64_t rows_ = 0;
   std::map<int32_t, uint64_t> on_node_;
   std::map<std::string, uint64_t> unlocated_;
@@ -75,23 +83,17 @@ class LocationTable {
 
 }  // namespace
 
-v1::ProcessRef ProcessArguments::ToRef() const {
-  v1::ProcessRef ref;
-  ref.set_pid(pid);
-  if (start_time_ticks.has_value()) ref.set_start_time_ticks(*start_time_ticks);
-  return ref;
-}
-
-absl::Status ReadLocations(
-    const v1::LocatePagesRequest& request, Session& session,
-    Interruptible* interruptible,
-    const std::function<void(const v1::LocatePagesResponse&)>& on_locations) {
-  LocationStream stream = session.client.LocatePages(request, session.call);
-  interruptible->Begin([&stream] { stream.Cancel(); });
-  while (const auto response = stream.Next()) on_locations(*response);
-  const absl::Status status = stream.Finish();
-  interruptible->End();
-  return status;
+v1::Target TargetArguments::ToTarget() const {
+  v1::Target target;
+  if (!cgroup.empty()) {
+    target.set_cgroup(cgroup);
+    return target;
+  }
+  target.mutable_process()->set_pid(pid);
+  if (start_time_ticks.has_value()) {
+    target.mutable_process()->set_start_time_ticks(*start_time_ticks);
+  }
+  return target;
 }
 
 int Locate(const LocateArguments& arguments, Session& session) {
@@ -103,20 +105,22 @@ int Locate(const LocateArguments& arguments, Session& session) {
     chunks = SplitPages(*runs);
   }
   Interruptible interruptible(&session.interrupter, session.channel);
-  LocationTable table(&session.console.out);
+  LocationTable table(&session.console.out, !arguments.target.cgroup.empty());
   for (const PageChunk& chunk : chunks) {
     v1::LocatePagesRequest request;
-    *request.mutable_target()->mutable_process() = arguments.process.ToRef();
+    *request.mutable_target() = arguments.target.ToTarget();
     chunk.AppendTo(&request);
-    const absl::Status status =
-        ReadLocations(request, session, &interruptible,
-                      [&](const v1::LocatePagesResponse& response) {
-                        if (session.json) {
-                          PrintJson(response, session.console.out);
-                        } else {
-                          table.Add(response);
-                        }
-                      });
+    LocationStream stream = session.client.LocatePages(request, session.call);
+    interruptible.Begin([&stream] { stream.Cancel(); });
+    while (const auto response = stream.Next()) {
+      if (session.json) {
+        PrintJson(*response, session.console.out);
+      } else {
+        table.Add(*response);
+      }
+    }
+    const absl::Status status = stream.Finish();
+    interruptible.End();
     if (!status.ok()) return session.Fail(status);
   }
   if (!session.json) table.PrintTotals();

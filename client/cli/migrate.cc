@@ -16,10 +16,6 @@
 namespace pageferry::client::cli {
 namespace {
 
-bool Contains(const std::vector<int32_t>& nodes, int32_t node) {
-  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
-}
-
 // Whether requests after one that ended so would end the same way.
 bool EndsTheRest(v1::StopReason reason) {
   return reason != v1::STOP_REASON_UNSPECIFIED &&
@@ -33,70 +29,69 @@ class MigrateCommand {
       : arguments_(arguments),
         session_(*session),
         interruptible_(&session->interrupter, session->channel),
-        process_(arguments.process.ToRef()) {}
+        target_(arguments.target.ToTarget()) {}
 
-  // The pages of --all: what LocatePages sees resident and elsewhere.
-  absl::StatusOr<std::vector<PageRun>> LocateAll();
+  // All that is resident and on other nodes.
+  int RunAll();
 
   int Run(const std::vector<PageRun>& runs);
 
  private:
+  absl::StatusOr<v1::MigrateProcessRequest> RequestForAll();
+  void Begin(uint64_t total_pages);
   absl::Duration BudgetLeft() const;
   v1::MigratePagesRequest RequestFor(const PageChunk& chunk) const;
-  absl::Status Send(const PageChunk& chunk);
+  absl::Status Follow(MigrationStream stream, uint64_t pages);
   void OnStarted(const v1::MigrationStarted& started);
   int End(const absl::Status& status);
 
   const MigrateArguments& arguments_;
   Session& session_;
   Interruptible interruptible_;
-  v1::ProcessRef process_;
+  v1::Target target_;
   absl::Time start_;
   std::unique_ptr<MigrationReport> report_;
   MigrationTotals totals_;
 };
 
-absl::StatusOr<std::vector<PageRun>> MigrateCommand::LocateAll() {
-  v1::LocatePagesRequest request;
-  *request.mutable_target()->mutable_process() = process_;
-  std::vector<PageRun> runs;
-  uint64_t hidden_pages = 0;
-  const auto take = [&](const v1::PageLocation& location) {
-    if (!location.resident()) return;
-    if (!location.has_node() && !arguments_.from.empty()) {
-      hidden_pages += location.page_count();
-      return;
+int MigrateCommand::RunAll() {
+  const absl::StatusOr<v1::MigrateProcessRequest> request = RequestForAll();
+  if (!request.ok()) return session_.Fail(request.status());
+  Begin(/*total_pages=*/0);
+  return End(Follow(session_.client.MigrateProcess(*request, session_.call),
+                    /*pages=*/0));
+}
+
+absl::StatusOr<v1::MigrateProcessRequest> MigrateCommand::RequestForAll() {
+  v1::MigrateProcessRequest request;
+  *request.mutable_target() = target_;
+  request.mutable_source_nodes()->Add(arguments_.from.begin(),
+                                      arguments_.from.end());
+  if (arguments_.from.empty()) {
+    const auto topology = session_.client.GetTopology(session_.call);
+    if (!topology.ok()) return topology.status();
+    for (const v1::NodeInfo& node : topology->nodes()) {
+      if (node.has_memory()) request.add_source_nodes(node.node());
     }
-    if (location.has_node() &&
-        (location.node() == arguments_.to ||
-         (!arguments_.from.empty() &&
-          !Contains(arguments_.from, location.node())))) {
-      return;
-    }
-    runs.push_back(
-        {location.start_address() / kPageBytes, location.page_count()});
-  };
-  const absl::Status status =
-      ReadLocations(request, session_, &interruptible_,
-                    [&](const v1::LocatePagesResponse& response) {
-                      for (const auto& location : response.locations()) {
-                        take(location);
-                      }
-                    });
-  if (!status.ok()) return status;
-  if (hidden_pages > 0) {
-    session_.console.err << "pageferry: resident pages that hide their node "
-                            "and are left out (tried without --from): "
-                         << hidden_pages << "\n";
   }
-  return Normalize(std::move(runs));
+  request.mutable_destination_nodes()->Add(arguments_.to.begin(),
+                                           arguments_.to.end());
+  request.mutable_fallback_nodes()->Add(arguments_.fallback.begin(),
+                                        arguments_.fallback.end());
+  *request.mutable_options() = arguments_.options;
+  request.set_request_id(arguments_.request_id);
+  return request;
+}
+
+void MigrateCommand::Begin(uint64_t total_pages) {
+  report_ = session_.json ? NewJsonReport(&session_.console)
+                          : NewTextReport(&session_.console, total_pages,
+                                          arguments_.verbose);
+  start_ = absl::Now();
 }
 
 int MigrateCommand::Run(const std::vector<PageRun>& runs) {
-  report_ = session_.json ? NewJsonReport(&session_.console)
-                          : NewTextReport(&session_.console, CountPages(runs),
-                                          arguments_.verbose);
-  start_ = absl::Now();
+  Begin(CountPages(runs));
   absl::Status status;
   bool ended = false;
   for (const PageChunk& chunk : SplitPages(runs)) {
@@ -106,7 +101,9 @@ int MigrateCommand::Run(const std::vector<PageRun>& runs) {
     if (ended) {
       totals_.unsent_pages += chunk.page_count;
     } else {
-      status = Send(chunk);
+      status =
+          Follow(session_.client.MigratePages(RequestFor(chunk), session_.call),
+                 chunk.page_count);
     }
   }
   return End(status);
@@ -123,9 +120,9 @@ absl::Duration MigrateCommand::BudgetLeft() const {
 v1::MigratePagesRequest MigrateCommand::RequestFor(
     const PageChunk& chunk) const {
   v1::MigratePagesRequest request;
-  *request.mutable_process() = process_;
+  *request.mutable_process() = target_.process();
   v1::PageBatch* batch = request.add_batches();
-  batch->set_destination_node(arguments_.to);
+  batch->set_destination_node(arguments_.to.front());
   batch->mutable_fallback_nodes()->Add(arguments_.fallback.begin(),
                                        arguments_.fallback.end());
   chunk.AppendTo(batch);
@@ -137,13 +134,11 @@ v1::MigratePagesRequest MigrateCommand::RequestFor(
   return request;
 }
 
-// Every page of the chunk is counted in totals_ afterwards, in one way or
-// another.
-absl::Status MigrateCommand::Send(const PageChunk& chunk) {
+// Every one of the `pages` that were asked for is counted in totals_
+// afterwards, in one way or another.
+absl::Status MigrateCommand::Follow(MigrationStream stream, uint64_t pages) {
   bool started = false;
   bool summarized = false;
-  MigrationStream stream =
-      session_.client.MigratePages(RequestFor(chunk), session_.call);
   interruptible_.Begin([&stream] { stream.Cancel(); });
   while (const auto event = stream.Next()) {
     if (event->has_started()) {
@@ -159,42 +154,40 @@ absl::Status MigrateCommand::Send(const PageChunk& chunk) {
   absl::Status status = stream.Finish();
   interruptible_.End();
   if (summarized) return status;
-  (started ? totals_.unknown_pages : totals_.unsent_pages) += chunk.page_count;
+  (started ? totals_.unknown_pages : totals_.unsent_pages) += pages;
   if (status.ok()) {
     return absl::DataLossError("the answer ended without a summary");
   }
   return status;
 }
 
-// From now on the process is that one, whoever gets its pid.
+// From now on a process is that one, whoever gets its pid.
 void MigrateCommand::OnStarted(const v1::MigrationStarted& started) {
   interruptible_.Started(started.migration_id());
-  if (started.processes_size() == 1) process_ = started.processes(0);
+  if (target_.has_process() && started.processes_size() == 1) {
+    *target_.mutable_process() = started.processes(0);
+  }
 }
 
 int MigrateCommand::End(const absl::Status& status) {
   report_->OnEnd(totals_);
   if (!status.ok()) return session_.Fail(status);
-  return totals_.PagesLeft() > 0 ? kExitPagesLeft : kExitOk;
+  // Every process has pages that others map, those of its libraries. Who asks
+  // for all, and to leave shared ones, does not miss them.
+  const bool shared_may_stay =
+      arguments_.all &&
+      arguments_.options.shared_pages() != v1::SHARED_PAGES_MOVE;
+  return totals_.PagesLeft(shared_may_stay) > 0 ? kExitPagesLeft : kExitOk;
 }
 
 }  // namespace
 
 int Migrate(const MigrateArguments& arguments, Session& session) {
-  absl::StatusOr<std::vector<PageRun>> runs;
-  if (!arguments.all) {
-    runs = ReadPages(arguments.pages, session.console.in);
-    if (!runs.ok()) return session.FailUsage(runs.status().message());
-  }
   MigrateCommand command(arguments, &session);
-  if (arguments.all) {
-    runs = command.LocateAll();
-    if (!runs.ok()) return session.Fail(runs.status());
-    if (runs->empty()) {
-      session.console.err << "pageferry: nothing to move\n";
-      return kExitOk;
-    }
-  }
+  if (arguments.all) return command.RunAll();
+  const absl::StatusOr<std::vector<PageRun>> runs =
+      ReadPages(arguments.pages, session.console.in);
+  if (!runs.ok()) return session.FailUsage(runs.status().message());
   return command.Run(*runs);
 }
 

@@ -15,20 +15,21 @@
 namespace pageferry::client::cli {
 
 struct MigrateArguments {
-  ProcessArguments process;
-  int32_t to = 0;
+  TargetArguments target;
+  std::vector<int32_t> to;  // one, but with `all`
   std::vector<int32_t> fallback;
   bool all = false;           // all that is resident, in place of `pages`
-  std::vector<int32_t> from;  // with `all`: only what is on these nodes
+  std::vector<int32_t> from;  // with `all`: what is on these; empty: elsewhere
   PageArguments pages;
   v1::MigrationOptions options;
   std::string request_id;
   bool verbose = false;
 };
 
-// Asks in as many requests as the limits take, one after the other, and adds
-// their summaries up. The time budget is that of all together. Returns
-// kExitOk, kExitPagesLeft, kExitFailed or kExitUsage.
+// Pages are asked for in as many requests as the limits take, one after the
+// other, and their summaries added up; the time budget is that of all together.
+// Whole processes are one request. Returns kExitOk, kExitPagesLeft, kExitFailed
+// or kExitUsage.
 int Migrate(const MigrateArguments& arguments, Session& session);
 
 }  // namespace pageferry::client::cli

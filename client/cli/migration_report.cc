@@ -79,7 +79,11 @@ class TextReport : public MigrationReport {
       case v1::MigrationEvent::kStarted:
         OnStarted(event.started());
         break;
+      case v1::MigrationEvent::kProcessJoined:
+        OnProcessJoined(event.process_joined());
+        break;
       case v1::MigrationEvent::kResults:
+        pid_ = event.results().pid();
         for (const v1::PageResult& result : event.results().results()) {
           OnResult(result);
         }
@@ -117,11 +121,19 @@ class TextReport : public MigrationReport {
  private:
   void OnStarted(const v1::MigrationStarted& started) {
     migrations_.push_back(started.migration_id());
+    group_ = started.processes_size() > 1;
     backend_ = started.backend();
     fidelity_ = Word(started.fidelity());
     if (!verbose_) return;
     progress_.Hide();
     console_->out << "migration " << started.migration_id() << " started\n";
+  }
+
+  void OnProcessJoined(const v1::ProcessJoined& joined) {
+    group_ = true;
+    if (!verbose_) return;
+    progress_.Hide();
+    console_->out << "process " << joined.process().pid() << " joined\n";
   }
 
   void OnResult(const v1::PageResult& result) {
@@ -161,6 +173,10 @@ class TextReport : public MigrationReport {
       console_->out << absl::StreamFormat(kRow, "START", "PAGES", "FROM",
                                           "NODE", "PASSES", "OUTCOME",
                                           "REASON");
+    }
+    if (group_ && pid_ != listed_pid_) {
+      console_->out << "process " << pid_ << "\n";
+      listed_pid_ = pid_;
     }
     const bool why = result.reason() != v1::PAGE_REASON_UNSPECIFIED;
     console_->out << absl::StreamFormat(
@@ -231,6 +247,11 @@ class TextReport : public MigrationReport {
   std::vector<std::string> migrations_;
   std::string backend_;
   std::string fidelity_;
+  // Whether pages of several processes come; whose came last; whose row was
+  // printed last.
+  bool group_ = false;
+  int32_t pid_ = 0;
+  int32_t listed_pid_ = 0;
   uint64_t settled_before_ = 0;  // pages of requests that have ended
   uint64_t settled_ = 0;         // of the one that runs, by what is reported
   uint64_t pass_settled_ = 0;    // of the one that runs, by its passes

@@ -27,7 +27,7 @@ std::unique_ptr<MigrationReport> NewJsonReport(Console* console);
 
 // For people: a progress bar, the first pages that failed, and a summary with
 // failures by reason. `verbose`: also every pass, and every result.
-// `total_pages` are those of all requests together.
+// `total_pages` are those of all requests together; 0: not known.
 std::unique_ptr<MigrationReport> NewTextReport(Console* console,
                                                uint64_t total_pages,
                                                bool verbose);

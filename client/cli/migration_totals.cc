@@ -75,14 +75,17 @@ void MigrationTotals::Add(const v1::MigrationSummary& part) {
   }
 }
 
-uint64_t MigrationTotals::PagesLeft() const {
-  uint64_t absent = 0;
+uint64_t MigrationTotals::PagesLeft(bool shared_may_stay) const {
+  uint64_t may_stay = 0;
   for (const v1::ReasonCount& failure : summary.failures()) {
-    if (IsAbsent(failure.reason())) absent += failure.page_count();
+    if (IsAbsent(failure.reason()) ||
+        (shared_may_stay && failure.reason() == v1::PAGE_REASON_SHARED)) {
+      may_stay += failure.page_count();
+    }
   }
   const uint64_t unmoved =
       summary.failed_pages() + summary.not_attempted_pages();
-  return unmoved - std::min(absent, unmoved) + unsent_pages + unknown_pages;
+  return unmoved - std::min(may_stay, unmoved) + unsent_pages + unknown_pages;
 }
 
 bool IsAbsent(v1::PageReason reason) {

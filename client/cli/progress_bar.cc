@@ -16,7 +16,14 @@ constexpr absl::Duration kInterval = absl::Milliseconds(100);
 
 void ProgressBar::Update(uint64_t done_pages, uint64_t total_pages) {
   const absl::Time now = absl::Now();
-  if (!enabled_ || total_pages == 0 || now - drawn_ < kInterval) return;
+  const bool nothing_to_say = done_pages == 0 && total_pages == 0;
+  if (!enabled_ || nothing_to_say || now - drawn_ < kInterval) return;
+  shown_ = true;
+  drawn_ = now;
+  if (total_pages == 0) {
+    *out_ << absl::StreamFormat("\r%u pages", done_pages) << std::flush;
+    return;
+  }
   const double part = std::min(
       1.0, static_cast<double>(done_pages) / static_cast<double>(total_pages));
   const int filled = static_cast<int>(part * kWidth);
@@ -25,8 +32,6 @@ void ProgressBar::Update(uint64_t done_pages, uint64_t total_pages) {
                               std::string(kWidth - filled, '.'), part * 100,
                               done_pages, total_pages)
         << std::flush;
-  shown_ = true;
-  drawn_ = now;
 }
 
 void ProgressBar::Hide() {

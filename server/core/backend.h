@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,6 +41,12 @@ struct LocatedRun {
   PageStateSet states;
 };
 
+// What a look does about pages that the kernel hides behind a NUMA hint.
+enum class HiddenPages {
+  kLeave,  // says that they are hidden, and touches nothing
+  kTouch,  // touches those of one process, as a move would, so that they show
+};
+
 // Takes located runs, ascending by address; false ends the look.
 using LocationSink = std::function<bool(absl::Span<const LocatedRun>)>;
 
@@ -58,8 +65,10 @@ class TargetProcess {
   virtual absl::Status Locate(absl::Span<const PageRun> runs,
                               const LocationSink& sink) = 0;
 
-  // The same for everything that is resident.
-  virtual absl::Status LocateResident(const LocationSink& sink) = 0;
+  // The same for everything that is resident at `start` or above, but for what
+  // the kernel itself mapped there.
+  virtual absl::Status LocateResident(VirtualAddress start, HiddenPages hidden,
+                                      const LocationSink& sink) = 0;
 
   // A mover for one migration of `pages`, which must outlive it. Refuses with
   // kNodeNotAllowed when a node of a placement is outside the cpuset of the
@@ -99,6 +108,12 @@ class Backend {
   // with kKernelRefuses where access is denied. Blocks.
   virtual absl::StatusOr<std::unique_ptr<TargetProcess>> OpenProcess(
       int32_t pid, absl::optional<uint64_t> start_time_ticks) = 0;
+
+  // The processes in a cgroup (v2) and in all below it, by ascending pid;
+  // without kernel threads and zombies, which have no pages. `path` begins with
+  // a '/', the root of the hierarchy. Refuses with kCgroupNotFound. Blocks.
+  virtual absl::StatusOr<std::vector<ProcessId>> ListCgroup(
+      const std::string& path) = 0;
 };
 
 }  // namespace pageferry::core

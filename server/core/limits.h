@@ -23,6 +23,16 @@ inline constexpr uint32_t kMaxRequestRanges = 65'536;
 // Batches a request.
 inline constexpr uint32_t kMaxRequestBatches = 65'536;
 
+// Pages of a process that are looked at and moved together where the whole of
+// it is to move: 1 GiB. It bounds the memory that a migration needs, and the
+// pauses between passes: at most 213 ms a piece by default.
+inline constexpr uint64_t kProcessPiecePages = 262'144;
+
+// How often a cgroup is looked at for processes that appeared while others were
+// moved, each look after all of the last one have been: where processes come
+// and go without end, a migration still ends.
+inline constexpr int kMaxCgroupLooks = 100;
+
 // Fallback nodes a batch.
 inline constexpr uint32_t kMaxFallbackNodes = 8;
 

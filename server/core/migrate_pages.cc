@@ -26,6 +26,7 @@ class PassLoop {
         mover_(mover),
         control_(control),
         limiters_(limiters),
+        observer_(observer),
         books_(pages.page_count(), &observer),
         started_at_(control.clock().Monotonic()),
         refused_(pages.placements().size()) {
@@ -195,7 +196,9 @@ class PassLoop {
     size_t untried = CountUntried();
     while (untried > 0) {
       batch->refused_folio_pages = *refused_folio_pages;
+      observer_.OnTrying(untried);
       const StopReason fatal = mover_.TryBatch(*batch, control_);
+      observer_.OnTrying(0);
       if (stop_ == StopReason::kNone) stop_ = fatal;
       for (const PageAttempt& attempt : attempts_) {
         if (attempt.answer != Answer::kNoMemory) continue;
@@ -371,6 +374,7 @@ class PassLoop {
   BatchMover& mover_;
   const MigrationControl& control_;
   const absl::Span<RateLimiter* const> limiters_;
+  MigrationObserver& observer_;
   PassBooks books_;
   const absl::Duration started_at_;
 

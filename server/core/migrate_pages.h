@@ -73,6 +73,10 @@ class MigrationObserver {
  public:
   virtual ~MigrationObserver() = default;
 
+  // So many pages are about to be tried together; 0: that is over. Not to
+  // block.
+  virtual void OnTrying(uint64_t /*pages*/) {}
+
   // Pages were settled: ascending by address, not empty. Over a migration all
   // runs are disjoint and cover the PageList.
   virtual void OnSettled(absl::Span<const SettledRun> runs) = 0;

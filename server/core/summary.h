@@ -51,6 +51,10 @@ struct MigrationSummary {
   }
 };
 
+// The figures of two parts of a migration together: sums, the larger number of
+// passes, the longest call. Time and stop reason are those of `first`.
+MigrationSummary Sum(MigrationSummary first, const MigrationSummary& second);
+
 }  // namespace pageferry::core
 
 #endif  // PAGEFERRY_SERVER_CORE_SUMMARY_H_

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/core/limits.h"
+#include "server/kernel/cgroup.h"
 #include "server/kernel/kernel_process.h"
 #include "server/kernel/privileges.h"
 #include "server/kernel/process_identity.h"
@@ -113,6 +114,23 @@ absl::StatusOr<std::unique_ptr<core::TargetProcess>> KernelBackend::OpenProcess(
   if (!identity.ok()) return identity.status();
   return std::make_unique<KernelProcess>(
       system_, options_.proc_root, *std::move(identity), options_.telemetry);
+}
+
+absl::StatusOr<std::vector<core::ProcessId>> KernelBackend::ListCgroup(
+    const std::string& path) {
+  const absl::StatusOr<std::vector<int32_t>> pids =
+      ListPids(*system_, options_.cgroup_root, path);
+  if (!pids.ok()) return pids.status();
+  std::vector<core::ProcessId> processes;
+  for (int32_t pid : *pids) {
+    const absl::StatusOr<std::string> text = ReadTextFile(
+        *system_, absl::StrCat(options_.proc_root, "/", pid, "/stat"));
+    if (!text.ok()) continue;  // has exited since
+    const absl::StatusOr<ProcessStat> stat = ParseProcessStat(*text);
+    if (!stat.ok()) return stat.status();
+    if (stat->has_pages()) processes.push_back({pid, stat->start_time_ticks});
+  }
+  return processes;
 }
 
 }  // namespace pageferry::kernel

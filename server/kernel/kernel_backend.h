@@ -24,6 +24,7 @@ class KernelBackend final : public core::Backend {
     SystemCalls* system = nullptr;
     std::string proc_root = "/proc";
     std::string sys_root = "/sys";
+    std::string cgroup_root = "/sys/fs/cgroup";
   };
 
   // Fails when `proc_root` is no procfs.
@@ -39,6 +40,8 @@ class KernelBackend final : public core::Backend {
   core::Capabilities ReadCapabilities() const override;
   absl::StatusOr<std::unique_ptr<core::TargetProcess>> OpenProcess(
       int32_t pid, absl::optional<uint64_t> start_time_ticks) override;
+  absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
+      const std::string& path) override;
 
  private:
   explicit KernelBackend(const Options& options);

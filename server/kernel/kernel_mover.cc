@@ -138,18 +138,9 @@ StopReason KernelMover::LookAgainAt(const std::vector<size_t>& indices) {
 }
 
 void KernelMover::Uncover(const std::vector<size_t>& hidden) {
-  // Linux 6.1 to 6.4 refuse pages behind a NUMA hint; a read takes the hint
-  // away. Only of pages that are mapped once: reading so pins the page, and
-  // pinning breaks copy-on-write sharing (4-kernel-facts, seen on 6.12).
   std::vector<uint64_t> addresses;
   for (size_t i : hidden) addresses.push_back(addresses_[i]);
-  size_t next = 0;
-  while (next < addresses.size()) {
-    const SystemResult read = system_->ReadFirstBytes(
-        process_->id().pid, absl::MakeSpan(addresses).subspan(next));
-    // The first that cannot be read stays hidden; go on behind it.
-    next += read.value > 0 ? static_cast<size_t>(read.value) : 1;
-  }
+  looker_.Touch(addresses);
 }
 
 void KernelMover::Decide(const Batch& batch, size_t index, Plan* plan) {

@@ -13,6 +13,7 @@
 namespace pageferry::kernel {
 namespace {
 
+using core::HiddenPages;
 using core::LocatedRun;
 using core::NodeId;
 using core::PageRun;
@@ -52,14 +53,18 @@ KernelProcess::KernelProcess(SystemCalls* system, std::string proc_root,
 
 absl::Status KernelProcess::Locate(absl::Span<const PageRun> runs,
                                    const core::LocationSink& sink) {
+  return Locate(runs, HiddenPages::kLeave, sink);
+}
+
+absl::Status KernelProcess::Locate(absl::Span<const PageRun> runs,
+                                   HiddenPages hidden,
+                                   const core::LocationSink& sink) {
   std::vector<uint64_t> addresses;
   std::vector<PageView> views;
-  std::vector<LocatedRun> located;
   const auto look = [&]() -> absl::StatusOr<bool> {
-    views.resize(addresses.size());
-    const absl::Status status = looker_.Look(addresses, absl::MakeSpan(views));
+    const absl::Status status = Look(addresses, hidden, &views);
     if (!status.ok()) return status;
-    located.clear();
+    std::vector<LocatedRun> located;
     for (size_t i = 0; i < addresses.size(); ++i) {
       const LocatedRun next = ToLocatedRun(addresses[i], views[i]);
       if (!located.empty() && located.back().run.end() == next.run.start &&
@@ -85,33 +90,57 @@ absl::Status KernelProcess::Locate(absl::Span<const PageRun> runs,
   return look().status();
 }
 
-absl::Status KernelProcess::AppendResident(const Mapping& mapping,
-                                           std::vector<PageRun>* runs) {
-  std::vector<PagemapEntry> entries;
-  for (uint64_t first = 0; first < mapping.pages(); first += kPagemapStride) {
-    entries.resize(std::min(kPagemapStride, mapping.pages() - first));
-    const core::VirtualAddress start = mapping.start.PlusPages(first);
-    const absl::Status status =
-        identity_->pagemap().Read(start, absl::MakeSpan(entries));
-    if (!status.ok()) return ProcessGone(id().pid);
-    for (uint64_t i = 0; i < entries.size(); ++i) {
-      if (!entries[i].present()) continue;
-      const core::VirtualAddress page = start.PlusPages(i);
-      if (!runs->empty() && runs->back().end() == page) {
-        ++runs->back().pages;
-      } else {
-        runs->push_back({page, 1});
-      }
-    }
+absl::Status KernelProcess::Look(absl::Span<const uint64_t> addresses,
+                                 HiddenPages hidden,
+                                 std::vector<PageView>* views) {
+  views->resize(addresses.size());
+  const absl::Status status = looker_.Look(addresses, absl::MakeSpan(*views));
+  if (!status.ok() || hidden == HiddenPages::kLeave) return status;
+  std::vector<uint64_t> touched;
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    const PageView& view = (*views)[i];
+    if (view.reason != core::Reason::kNumaHint || view.shared()) continue;
+    touched.push_back(addresses[i]);
+    indices.push_back(i);
   }
-  return absl::OkStatus();
+  if (touched.empty()) return status;
+  looker_.Touch(touched);
+  std::vector<PageView> uncovered(touched.size());
+  const absl::Status again = looker_.Look(touched, absl::MakeSpan(uncovered));
+  if (!again.ok()) return again;
+  for (size_t i = 0; i < indices.size(); ++i) {
+    (*views)[indices[i]] = uncovered[i];
+  }
+  return status;
 }
 
-absl::Status KernelProcess::LocateResident(const core::LocationSink& sink) {
+absl::StatusOr<std::vector<PageRun>> KernelProcess::ResidentPartsOf(
+    PageRun range) {
+  std::vector<PagemapEntry> entries(range.pages);
+  const absl::Status status =
+      identity_->pagemap().Read(range.start, absl::MakeSpan(entries));
+  if (!status.ok()) return ProcessGone(id().pid);
+  std::vector<PageRun> runs;
+  for (uint64_t i = 0; i < entries.size(); ++i) {
+    if (!entries[i].present()) continue;
+    const core::VirtualAddress page = range.start.PlusPages(i);
+    if (!runs.empty() && runs.back().end() == page) {
+      ++runs.back().pages;
+    } else {
+      runs.push_back({page, 1});
+    }
+  }
+  return runs;
+}
+
+absl::Status KernelProcess::LocateResident(core::VirtualAddress start,
+                                           HiddenPages hidden,
+                                           const core::LocationSink& sink) {
   const absl::Status access = CheckAccess(/*move_shared=*/false);
   if (!access.ok()) return access;
   // A copy: every look reads the mappings anew.
-  const AddressSpace space = looker_.Mappings();
+  const AddressSpace space = looker_.ReadMappings();
   // Mappings that could not be read are none.
   if (!identity_->alive()) return ProcessGone(id().pid);
   bool more = true;
@@ -126,11 +155,17 @@ absl::Status KernelProcess::LocateResident(const core::LocationSink& sink) {
       };
   for (const Mapping& mapping : space.mappings()) {
     if (mapping.special()) continue;
-    std::vector<PageRun> runs;
-    absl::Status status = AppendResident(mapping, &runs);
-    if (status.ok()) status = Locate(runs, resident_only);
-    if (!status.ok()) return status;
-    if (!more) break;
+    core::VirtualAddress next = std::max(mapping.start, start);
+    while (more && next < mapping.end) {
+      const PageRun range = {
+          next, std::min(kPagemapStride,
+                         mapping.end.page_number() - next.page_number())};
+      const absl::StatusOr<std::vector<PageRun>> runs = ResidentPartsOf(range);
+      if (!runs.ok()) return runs.status();
+      const absl::Status status = Locate(*runs, hidden, resident_only);
+      if (!status.ok()) return status;
+      next = range.end();
+    }
   }
   return absl::OkStatus();
 }

@@ -28,7 +28,9 @@ class KernelProcess final : public core::TargetProcess {
   core::ProcessId id() const override { return identity_->id(); }
   absl::Status Locate(absl::Span<const core::PageRun> runs,
                       const core::LocationSink& sink) override;
-  absl::Status LocateResident(const core::LocationSink& sink) override;
+  absl::Status LocateResident(core::VirtualAddress start,
+                              core::HiddenPages hidden,
+                              const core::LocationSink& sink) override;
   absl::StatusOr<std::unique_ptr<core::BatchMover>> NewMover(
       const core::PageList& pages,
       const core::MoveParameters& parameters) override;
@@ -36,9 +38,14 @@ class KernelProcess final : public core::TargetProcess {
  private:
   absl::Status CheckAccess(bool move_shared);
   absl::Status CheckNodes(const core::PageList& pages);
-  // The parts of `mapping` that have pages in memory.
-  absl::Status AppendResident(const Mapping& mapping,
-                              std::vector<core::PageRun>* runs);
+  // The parts of `range` that have pages in memory.
+  absl::StatusOr<std::vector<core::PageRun>> ResidentPartsOf(
+      core::PageRun range);
+  // Looks at pages, and where that is allowed touches those that hide.
+  absl::Status Look(absl::Span<const uint64_t> addresses,
+                    core::HiddenPages hidden, std::vector<PageView>* views);
+  absl::Status Locate(absl::Span<const core::PageRun> runs,
+                      core::HiddenPages hidden, const core::LocationSink& sink);
 
   SystemCalls* const system_;
   const std::string proc_root_;

@@ -130,6 +130,21 @@ void PageLooker::LookAtFrames(absl::Span<const uint64_t> addresses,
   }
 }
 
+void PageLooker::Touch(absl::Span<const uint64_t> addresses) {
+  size_t next = 0;
+  while (next < addresses.size()) {
+    const SystemResult read =
+        system_->ReadFirstBytes(process_->id().pid, addresses.subspan(next));
+    // The first that cannot be read stays hidden; go on behind it.
+    next += read.value > 0 ? static_cast<size_t>(read.value) : 1;
+  }
+}
+
+const AddressSpace& PageLooker::ReadMappings() {
+  mappings_.reset();
+  return Mappings();
+}
+
 const AddressSpace& PageLooker::Mappings() {
   if (!mappings_.has_value()) {
     mappings_ = AddressSpace();

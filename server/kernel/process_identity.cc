@@ -32,6 +32,20 @@ absl::Status NotMovable(int32_t pid, absl::string_view what) {
                    ", whose pages are never moved; choose another target"));
 }
 
+// Says so where a file could not be opened since pageferryd, or the machine,
+// has too many open; OK where `error` says something else.
+absl::Status OutOfDescriptors(int error) {
+  if (error != EMFILE && error != ENFILE) return absl::OkStatus();
+  Refusal refusal;
+  refusal.reason = RefusalReason::kTooManyMigrations;
+  refusal.retry_delay = absl::Seconds(1);
+  refusal.message = absl::StrCat(
+      error == EMFILE ? "pageferryd" : "the machine",
+      " has no file descriptor left to hold the process with; retry when "
+      "other migrations have ended, or raise the limit on open files");
+  return core::ToStatus(refusal);
+}
+
 absl::Status PagemapDenied(int32_t pid) {
   Refusal refusal;
   refusal.reason = RefusalReason::kKernelRefuses;
@@ -89,6 +103,8 @@ absl::StatusOr<std::unique_ptr<ProcessIdentity>> ProcessIdentity::Open(
         opened.error == ENOENT) {
       return NoSuchProcess(pid);
     }
+    const absl::Status full = OutOfDescriptors(opened.error);
+    if (!full.ok()) return full;
     Refusal refusal;
     refusal.reason = RefusalReason::kKernelRefuses;
     refusal.missing = "seccomp: pidfd_open";
@@ -112,15 +128,14 @@ absl::StatusOr<std::unique_ptr<ProcessIdentity>> ProcessIdentity::Open(
                      ": the pid was reused; resolve the target again"));
   }
   if (stat->kernel_thread) return NotMovable(pid, "a kernel thread");
-  if (stat->state == 'Z' || stat->state == 'X') {
-    return NotMovable(pid, "a zombie");
-  }
+  if (stat->ended()) return NotMovable(pid, "a zombie");
   const SystemResult pagemap = system->Open(folder + "/pagemap");
   if (!pagemap.ok()) {
     if (pagemap.error == ENOENT || pagemap.error == ESRCH) {
       return NoSuchProcess(pid);
     }
-    return PagemapDenied(pid);
+    const absl::Status full = OutOfDescriptors(pagemap.error);
+    return full.ok() ? PagemapDenied(pid) : full;
   }
   std::unique_ptr<ProcessIdentity> identity(new ProcessIdentity(
       system, {pid, stat->start_time_ticks}, std::move(pidfd),

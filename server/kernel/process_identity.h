@@ -27,6 +27,10 @@ struct ProcessStat {
   char state = '?';
   bool kernel_thread = false;  // PF_KTHREAD
   uint64_t start_time_ticks = 0;
+
+  bool ended() const { return state == 'Z' || state == 'X'; }
+  // Kernel threads and zombies have no memory of their own.
+  bool has_pages() const { return !kernel_thread && !ended(); }
 };
 
 // The command name in the text may hold blanks and parentheses.

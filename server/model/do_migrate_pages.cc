@@ -68,14 +68,15 @@ absl::StatusOr<uint64_t> migrate_to_node(
   builder.StartEntry({{destination}});
   uint64_t found = 0;
   const absl::Status located =
-      process.LocateResident([&](absl::Span<const core::LocatedRun> runs) {
-        for (const core::LocatedRun& run : runs) {
-          if (run.node != source) continue;
-          builder.AddRange(run.run.start, run.run.pages);
-          found += run.run.pages;
-        }
-        return true;
-      });
+      process.LocateResident(core::VirtualAddress(), core::HiddenPages::kTouch,
+                             [&](absl::Span<const core::LocatedRun> runs) {
+                               for (const core::LocatedRun& run : runs) {
+                                 if (run.node != source) continue;
+                                 builder.AddRange(run.run.start, run.run.pages);
+                                 found += run.run.pages;
+                               }
+                               return true;
+                             });
   if (!located.ok()) return located;
   if (found == 0) return 0;
   absl::optional<core::PlacementConflict> conflict;

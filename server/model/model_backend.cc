@@ -1,5 +1,6 @@
 #include "server/model/model_backend.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/core/refusal.h"
 #include "server/model/model_target.h"
@@ -85,6 +86,28 @@ absl::StatusOr<std::unique_ptr<core::TargetProcess>> ModelBackend::OpenProcess(
                                      "choose another target"));
   }
   return std::make_unique<ModelTarget>(world_.get(), telemetry_, found->second);
+}
+
+absl::StatusOr<std::vector<core::ProcessId>> ModelBackend::ListCgroup(
+    const std::string& path) {
+  const std::string below = path.back() == '/' ? path : path + "/";
+  const auto in_it = [&](const std::string& cgroup) {
+    return cgroup == path || absl::StartsWith(cgroup, below);
+  };
+  std::vector<core::ProcessId> processes;
+  bool known = path == "/";
+  for (const auto& [pid, process] : world_->processes()) {
+    if (!in_it(process->cgroup())) continue;
+    known = true;
+    if (!process->exited() && process->movable()) {
+      processes.push_back(process->id());
+    }
+  }
+  if (known) return processes;
+  return core::Refuse(
+      RefusalReason::kCgroupNotFound,
+      absl::StrCat("the model has no process in a cgroup ", path,
+                   "; its scenario says which there are"));
 }
 
 std::vector<ModelBackend::ProcessInfo> ModelBackend::Processes() const {

@@ -52,6 +52,8 @@ class ModelBackend final : public core::Backend {
   core::Capabilities ReadCapabilities() const override;
   absl::StatusOr<std::unique_ptr<core::TargetProcess>> OpenProcess(
       int32_t pid, absl::optional<uint64_t> start_time_ticks) override;
+  absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
+      const std::string& path) override;
 
   // A process as one sees it in /proc: for those who resolve targets.
   struct ProcessInfo {

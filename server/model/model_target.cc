@@ -1,5 +1,6 @@
 #include "server/model/model_target.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -84,20 +85,30 @@ absl::Status ModelTarget::Locate(absl::Span<const core::PageRun> runs,
   return CheckIdentity();
 }
 
-absl::Status ModelTarget::LocateResident(const core::LocationSink& sink) {
+absl::Status ModelTarget::LocateResident(core::VirtualAddress start,
+                                         core::HiddenPages hidden,
+                                         const core::LocationSink& sink) {
   const absl::Status status = CheckIdentity();
   if (!status.ok()) return status;
   world_.machine().OnWait();
   std::vector<core::PageRun> mapped;
   process_->space().ForEachVma([&](Vma& vma) {
-    mapped.push_back({core::VirtualAddress::OfPage(vma.start_page),
-                      vma.end_page - vma.start_page});
+    const uint64_t first = std::max(vma.start_page, start.page_number());
+    if (first >= vma.end_page) return;
+    mapped.push_back(
+        {core::VirtualAddress::OfPage(first), vma.end_page - first});
   });
   RunCollector collector(&sink);
   for (const core::PageRun& run : mapped) {
     for (uint64_t i = 0; i < run.pages; ++i) {
-      const LocatedRun page =
-          LocatePage(process_->space(), run.start.page_number() + i);
+      const uint64_t number = run.start.page_number() + i;
+      LocatedRun page = LocatePage(process_->space(), number);
+      if (hidden == core::HiddenPages::kTouch &&
+          page.reason == core::Reason::kNumaHint) {
+        uint64_t value = 0;
+        process_->space().Load(core::VirtualAddress::OfPage(number), &value);
+        page = LocatePage(process_->space(), number);
+      }
       if (page.resident && !collector.Add(page)) return absl::OkStatus();
     }
   }

@@ -27,7 +27,9 @@ class ModelTarget final : public core::TargetProcess {
   core::ProcessId id() const override { return process_->id(); }
   absl::Status Locate(absl::Span<const core::PageRun> runs,
                       const core::LocationSink& sink) override;
-  absl::Status LocateResident(const core::LocationSink& sink) override;
+  absl::Status LocateResident(core::VirtualAddress start,
+                              core::HiddenPages hidden,
+                              const core::LocationSink& sink) override;
   absl::StatusOr<std::unique_ptr<core::BatchMover>> NewMover(
       const core::PageList& pages,
       const core::MoveParameters& parameters) override;

@@ -87,16 +87,17 @@ std::vector<core::LocatedRun> GoneFrom(core::VirtualAddress start,
 }
 
 bool ProcessEnded(const absl::Status& status) {
-  return !status.ok() && core::RefusalOf(status).reason ==
-                             core::RefusalReason::kProcessNotFound;
+  if (status.ok()) return false;
+  const core::RefusalReason reason = core::RefusalOf(status).reason;
+  return reason == core::RefusalReason::kProcessNotFound ||
+         reason == core::RefusalReason::kProcessReplaced;
 }
 
-}  // namespace
-
-absl::Status LocatePages(const LocatePagesPlan& plan, core::Backend* backend,
-                         Stream* stream) {
-  auto process =
-      backend->OpenProcess(plan.process.pid, plan.process.start_time_ticks);
+// The pages of one process.
+absl::Status LocateOne(const LocatePagesPlan& plan, int32_t pid,
+                       absl::optional<uint64_t> start_time_ticks,
+                       core::Backend* backend, Stream* stream) {
+  auto process = backend->OpenProcess(pid, start_time_ticks);
   if (!process.ok()) return process.status();
   LocationStream locations(stream, (*process)->id().pid);
   const core::LocationSink sink =
@@ -105,7 +106,8 @@ absl::Status LocatePages(const LocatePagesPlan& plan, core::Backend* backend,
       };
   absl::Status status;
   if (plan.all_resident) {
-    status = (*process)->LocateResident(sink);
+    status = (*process)->LocateResident(core::VirtualAddress(),
+                                        core::HiddenPages::kLeave, sink);
   } else {
     const std::vector<core::PageRun> runs = RunsOf(plan.pages);
     status = (*process)->Locate(runs, sink);
@@ -116,6 +118,26 @@ absl::Status LocatePages(const LocatePagesPlan& plan, core::Backend* backend,
   }
   if (!status.ok()) return status;
   locations.Flush();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status LocatePages(const LocatePagesPlan& plan, core::Backend* backend,
+                         Stream* stream) {
+  if (plan.target.is_process()) {
+    const ProcessName& name = plan.target.process;
+    return LocateOne(plan, name.pid, name.start_time_ticks, backend, stream);
+  }
+  const auto processes = backend->ListCgroup(plan.target.cgroup);
+  if (!processes.ok()) return processes.status();
+  for (const core::ProcessId& id : *processes) {
+    const absl::Status status =
+        LocateOne(plan, id.pid, id.start_time_ticks, backend, stream);
+    // Processes of a group come and go.
+    if (!status.ok() && !ProcessEnded(status)) return status;
+    if (stream->over()) break;
+  }
   return absl::OkStatus();
 }
 

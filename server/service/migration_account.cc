@@ -25,54 +25,34 @@ std::vector<core::SettledRun> NotAttempted(
 
 }  // namespace
 
-// Notes how many pages are in a call.
-class MigrationAccount::WatchedMover final : public core::BatchMover {
- public:
-  WatchedMover(core::BatchMover* mover, std::atomic<uint64_t>* pages_in_call)
-      : mover_(mover), pages_in_call_(pages_in_call) {}
-
-  uint32_t preferred_batch_pages() const override {
-    return mover_->preferred_batch_pages();
-  }
-
-  core::StopReason TryBatch(const core::Batch& batch,
-                            const core::MigrationControl& control) override {
-    *pages_in_call_ = static_cast<uint64_t>(
-        std::count_if(batch.pages.begin(), batch.pages.end(),
-                      [](const core::PageAttempt& attempt) {
-                        return attempt.answer == core::Answer::kUntried;
-                      }));
-    const core::StopReason stop = mover_->TryBatch(batch, control);
-    *pages_in_call_ = 0;
-    return stop;
-  }
-
-  const core::MoverStatistics& statistics() const override {
-    return mover_->statistics();
-  }
-
- private:
-  core::BatchMover* const mover_;
-  std::atomic<uint64_t>* const pages_in_call_;
-};
-
-MigrationAccount::MigrationAccount(Parties parties, const core::PageList& pages,
-                                   v1::ResultDetail detail, int32_t pid)
+MigrationAccount::MigrationAccount(Parties parties, core::Method method,
+                                   v1::ResultDetail detail)
     : parties_(std::move(parties)),
-      pages_(pages),
-      events_(parties_.stream.get(), detail, pid),
-      ledger_(pages) {}
+      events_(parties_.stream.get(), method, detail) {}
 
 void MigrationAccount::Start(v1::MigrationStarted started) {
   core::MutexLock lock(&mutex_);
   StopUnless(events_.SendStarted(std::move(started)));
 }
 
+void MigrationAccount::OnProcessJoined(core::ProcessId process) {
+  core::MutexLock lock(&mutex_);
+  if (!closed_) StopUnless(events_.SendProcessJoined(process));
+}
+
+void MigrationAccount::OnPiece(core::ProcessId process,
+                               const core::PageList& pages) {
+  core::MutexLock lock(&mutex_);
+  process_ = process;
+  ledger_ = PageLedger(pages);
+  so_far_.requested_pages += pages.page_count();
+}
+
 void MigrationAccount::OnSettled(absl::Span<const core::SettledRun> runs) {
   core::MutexLock lock(&mutex_);
   if (closed_) return;
   for (const core::SettledRun& run : runs) ledger_.Settle(run.run);
-  StopUnless(events_.SendResults(runs));
+  StopUnless(events_.SendResults(process_.pid, runs));
 }
 
 void MigrationAccount::OnPassCompleted(const core::PassFigures& pass) {
@@ -108,7 +88,6 @@ bool MigrationAccount::CloseDuringCall() {
     const core::Reason reason = core::ReasonOfStop(stop);
     const std::vector<core::PageRun> unsettled = ledger_.Unsettled();
     core::MigrationSummary summary = so_far_;
-    summary.requested_pages = pages_.page_count();
     uint64_t left = 0;
     for (const core::PageRun& run : unsettled) left += run.pages;
     summary.not_attempted_pages += left;
@@ -116,7 +95,7 @@ bool MigrationAccount::CloseDuringCall() {
     summary.stop_reason = stop;
     summary.elapsed = parties_.migration->control().clock().Monotonic() -
                       parties_.accepted_at;
-    events_.SendResults(NotAttempted(unsettled, reason));
+    events_.SendResults(process_.pid, NotAttempted(unsettled, reason));
     CloseLocked(summary, std::min(in_call, left));
   }
   mutex_.Unlock();
@@ -139,11 +118,6 @@ void MigrationAccount::CloseLocked(const core::MigrationSummary& summary,
 void MigrationAccount::StopUnless(bool sent) {
   if (sent) return;
   parties_.migration->control().RequestStop(core::StopReason::kCancelled);
-}
-
-std::unique_ptr<core::BatchMover> MigrationAccount::Watch(
-    core::BatchMover* mover) {
-  return std::make_unique<WatchedMover>(mover, &pages_in_call_);
 }
 
 }  // namespace pageferry::service

@@ -16,8 +16,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
-#include "server/core/batch_mover.h"
-#include "server/core/migrate_pages.h"
+#include "server/core/migrate_process.h"
 #include "server/core/mutex.h"
 #include "server/core/page_list.h"
 #include "server/core/registry.h"
@@ -30,7 +29,7 @@ namespace pageferry::service {
 
 // The observer's methods and Close() are the running thread's; they block while
 // the client is slow. When the client is gone, the migration is asked to stop.
-class MigrationAccount final : public core::MigrationObserver {
+class MigrationAccount final : public core::ProcessObserver {
  public:
   struct Parties {
     std::shared_ptr<core::Migration> migration;
@@ -40,12 +39,15 @@ class MigrationAccount final : public core::MigrationObserver {
     absl::Duration accepted_at;                   // by Clock::Monotonic()
   };
 
-  // `pages` must outlive this.
-  MigrationAccount(Parties parties, const core::PageList& pages,
-                   v1::ResultDetail detail, int32_t pid);
+  MigrationAccount(Parties parties, core::Method method,
+                   v1::ResultDetail detail);
 
   void Start(v1::MigrationStarted started);
+  // A process of the target was found meanwhile.
+  void OnProcessJoined(core::ProcessId process);
 
+  void OnPiece(core::ProcessId process, const core::PageList& pages) override;
+  void OnTrying(uint64_t pages) override { pages_in_call_ = pages; }
   void OnSettled(absl::Span<const core::SettledRun> runs) override;
   void OnPassCompleted(const core::PassFigures& pass) override;
   void OnProgress(const core::MigrationSummary& so_far) override;
@@ -60,25 +62,20 @@ class MigrationAccount final : public core::MigrationObserver {
   // client is slow.
   bool CloseDuringCall();
 
-  // A mover that does what `mover` does, while this takes note of its calls.
-  // Both must outlive it.
-  std::unique_ptr<core::BatchMover> Watch(core::BatchMover* mover);
-
  private:
-  class WatchedMover;
-
   void StopUnless(bool sent);
   void CloseLocked(const core::MigrationSummary& summary, uint64_t unverified)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Parties parties_;
-  const core::PageList& pages_;
   // Pages of the kernel call that runs; 0 when none does.
   std::atomic<uint64_t> pages_in_call_ = 0;
   // Held by the running thread while it tells; so whoever gets it otherwise
   // finds the account in a consistent state.
   core::Mutex mutex_;
   MigrationStream events_ ABSL_GUARDED_BY(mutex_);
+  // Of the piece at hand.
+  core::ProcessId process_ ABSL_GUARDED_BY(mutex_);
   PageLedger ledger_ ABSL_GUARDED_BY(mutex_);
   core::MigrationSummary so_far_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "server/core/backend.h"
 #include "server/core/limits.h"
 #include "server/core/rate_limiter.h"
 #include "server/core/reasons.h"
@@ -12,32 +11,13 @@
 namespace pageferry::service {
 namespace {
 
-constexpr char kMethod[] = "MigratePages";
-
-// Stands in where a migration was stopped before its process was opened: the
-// loop accounts for every page and tries none.
-class IdleMover final : public core::BatchMover {
- public:
-  uint32_t preferred_batch_pages() const override { return 1; }
-  core::StopReason TryBatch(const core::Batch&,
-                            const core::MigrationControl& control) override {
-    return control.stop();
-  }
-  const core::MoverStatistics& statistics() const override {
-    return statistics_;
-  }
-
- private:
-  core::MoverStatistics statistics_;
-};
+// The RPC's name, as logs and errors have it.
+const char* NameOf(core::Method method) {
+  return method == core::Method::kMigratePages ? "MigratePages"
+                                               : "MigrateProcess";
+}
 
 }  // namespace
-
-struct MigrationRunner::Target {
-  core::ProcessId id;
-  std::unique_ptr<core::TargetProcess> process;
-  std::unique_ptr<core::BatchMover> mover;
-};
 
 MigrationRunner::MigrationRunner(const ServiceContext* context,
                                  const Refuser* refuser)
@@ -46,14 +26,14 @@ MigrationRunner::MigrationRunner(const ServiceContext* context,
       workers_(core::kMaxMigrationsInFlight) {}
 
 absl::Status MigrationRunner::Submit(
-    MigratePagesPlan plan, std::string caller,
+    std::unique_ptr<MigrationWork> work, std::string caller,
     std::shared_ptr<const MigrationDescription> description,
     std::shared_ptr<Stream> stream) {
   core::MigrationRequest request;
   request.caller = std::move(caller);
-  request.request_id = plan.request_id;
-  request.mode = plan.how.move.mode;
-  request.time_budget = plan.how.time_budget;
+  request.request_id = work->request_id();
+  request.mode = work->how().move.mode;
+  request.time_budget = work->how().time_budget;
   request.description = std::move(description);
   {
     // Admitted and stored in one step: a worker may take it at once.
@@ -64,7 +44,7 @@ absl::Status MigrationRunner::Submit(
       migration->control().RequestStop(core::StopReason::kCancelled);
     });
     const std::string& id = (*migration)->id();
-    jobs_[id] = {*migration, std::move(plan), std::move(stream),
+    jobs_[id] = {*migration, std::move(work), std::move(stream),
                  context_->clock->Monotonic()};
   }
   workers_.Post([this] { RunAdmitted(); });
@@ -91,75 +71,56 @@ void MigrationRunner::Run(const Job& job) {
     job.stream->Finish(grpc::Status::CANCELLED);
     return;
   }
-  absl::StatusOr<Target> target = Open(job);
-  if (!target.ok()) {
+  const absl::Status opened = Open(job);
+  if (!opened.ok()) {
     context_->registry->Withdraw(job.migration);
     job.stream->Finish(refuser_->Refuse(
-        kMethod, job.migration->request().caller, target.status()));
+        NameOf(job.work->method()), job.migration->request().caller, opened));
     return;
   }
-  Migrate(job, &*target);
+  Migrate(job);
 }
 
-// Takes hold of the process, unless the migration was stopped while it waited.
-absl::StatusOr<MigrationRunner::Target> MigrationRunner::Open(
-    const Job& job) const {
-  const ProcessName& name = job.plan.process;
-  Target target;
+// Takes hold of the target, unless the migration was stopped while it waited.
+absl::Status MigrationRunner::Open(const Job& job) const {
   const core::StopReason stop = job.migration->control().stop();
   if (stop == core::StopReason::kDraining) {
     return core::Refuse(core::RefusalReason::kShuttingDown,
                         "this daemon is shutting down; retry on its successor");
   }
-  if (stop != core::StopReason::kNone) {
-    target.id = {name.pid, name.start_time_ticks.value_or(0)};
-    target.mover = std::make_unique<IdleMover>();
-    return target;
-  }
-  auto process =
-      context_->backend->OpenProcess(name.pid, name.start_time_ticks);
-  if (!process.ok()) return process.status();
-  target.process = *std::move(process);
-  target.id = target.process->id();
-  auto mover = target.process->NewMover(job.plan.pages, job.plan.how.move);
-  if (!mover.ok()) return mover.status();
-  target.mover = *std::move(mover);
-  return target;
+  if (stop != core::StopReason::kNone) return absl::OkStatus();
+  return job.work->Open(context_->backend);
 }
 
-void MigrationRunner::Migrate(const Job& job, Target* target) {
-  const MigratePagesPlan& plan = job.plan;
+void MigrationRunner::Migrate(const Job& job) {
+  MigrationWork& work = *job.work;
+  const MigrationPlan& how = work.how();
   const auto account = std::make_shared<MigrationAccount>(
       MigrationAccount::Parties{
           job.migration, job.stream,
-          context_->telemetry->StartMigration(core::Method::kMigratePages,
-                                              plan.how.move.mode,
-                                              plan.how.move.validate_only),
+          context_->telemetry->StartMigration(work.method(), how.move.mode,
+                                              how.move.validate_only),
           context_->registry, job.accepted_at},
-      plan.pages, plan.how.result_detail, target->id.pid);
+      work.method(), how.result_detail);
   v1::MigrationStarted started;
   started.set_migration_id(job.migration->id());
   started.set_backend(std::string(context_->backend->name()));
   started.set_fidelity(static_cast<v1::ModeFidelity>(
-      context_->backend->WeakestFidelity(plan.how.move)));
-  started.set_page_count(plan.pages.page_count());
-  *started.add_processes() = ToProto(target->id);
+      context_->backend->WeakestFidelity(how.move)));
+  work.Describe(&started);
   account->Start(std::move(started));
 
   std::vector<core::RateLimiter*> limiters;
   absl::optional<core::RateLimiter> own_limiter;
-  if (plan.how.max_bytes_per_second > 0) {
-    limiters.push_back(&own_limiter.emplace(plan.how.max_bytes_per_second));
+  if (how.max_bytes_per_second > 0) {
+    limiters.push_back(&own_limiter.emplace(how.max_bytes_per_second));
   }
   if (context_->server_limiter != nullptr) {
     limiters.push_back(context_->server_limiter);
   }
   SetRunning(job.migration->id(), account);
-  const std::unique_ptr<core::BatchMover> mover =
-      account->Watch(target->mover.get());
-  const absl::optional<core::MigrationSummary> summary = account->Close(
-      core::MigratePages(plan.pages, plan.how.migrate, *mover,
-                         job.migration->control(), limiters, *account));
+  const absl::optional<core::MigrationSummary> summary =
+      account->Close(work.Run(job.migration->control(), limiters, *account));
   SetRunning(job.migration->id(), nullptr);
   if (summary.has_value()) LogEnd(job, *summary);
 }
@@ -196,10 +157,10 @@ void MigrationRunner::LogEnd(const Job& job,
       {{"migration_id", job.migration->id()},
        {"request_id", request.request_id},
        {"caller", request.caller},
-       {"method", kMethod},
-       {"pid", job.plan.process.pid},
+       {"method", NameOf(job.work->method())},
+       {"target", job.work->target()},
        {"mode", core::ModeName(request.mode)},
-       {"validate_only", job.plan.how.move.validate_only},
+       {"validate_only", job.work->how().move.validate_only},
        {"stop_reason", core::StopReasonName(summary.stop_reason)},
        {"requested_pages", summary.requested_pages},
        {"moved_pages", summary.moved_pages},

@@ -1,5 +1,5 @@
 // Runs the migrations that the registry has admitted, each on a thread of its
-// own, from the opening of the process to the last message.
+// own, from the opening of the target to the last message.
 
 #ifndef PAGEFERRY_SERVER_SERVICE_MIGRATION_RUNNER_H_
 #define PAGEFERRY_SERVER_SERVICE_MIGRATION_RUNNER_H_
@@ -10,17 +10,15 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/core/migrate_pages.h"
 #include "server/core/mutex.h"
 #include "server/core/registry.h"
 #include "server/service/conversion.h"
 #include "server/service/migration_account.h"
+#include "server/service/migration_work.h"
 #include "server/service/refuser.h"
 #include "server/service/service_context.h"
 #include "server/service/stream.h"
-#include "server/service/validation.h"
 #include "server/service/worker_pool.h"
 
 namespace pageferry::service {
@@ -34,7 +32,7 @@ class MigrationRunner {
   // Admits the migration and has it run; `stream` gets its events and its end.
   // On an error, which is the registry's refusal, `stream` is untouched. Does
   // not block.
-  absl::Status Submit(MigratePagesPlan plan, std::string caller,
+  absl::Status Submit(std::unique_ptr<MigrationWork> work, std::string caller,
                       std::shared_ptr<const MigrationDescription> description,
                       std::shared_ptr<Stream> stream);
 
@@ -46,18 +44,15 @@ class MigrationRunner {
   // A migration, its request, and where its events go.
   struct Job {
     std::shared_ptr<core::Migration> migration;
-    MigratePagesPlan plan;
+    std::unique_ptr<MigrationWork> work;
     std::shared_ptr<Stream> stream;
     absl::Duration accepted_at;  // by Clock::Monotonic()
   };
-  // The process of a job, held, and what moves its pages.
-  struct Target;
-
   void RunAdmitted();
   Job TakeJob(const std::shared_ptr<core::Migration>& migration);
   void Run(const Job& job);
-  absl::StatusOr<Target> Open(const Job& job) const;
-  void Migrate(const Job& job, Target* target);
+  absl::Status Open(const Job& job) const;
+  void Migrate(const Job& job);
   // Null: it runs no more.
   void SetRunning(const std::string& id,
                   const std::shared_ptr<MigrationAccount>& account);

@@ -51,27 +51,41 @@ StreamReactor<Response>* MigrationService::NewReactor(
                                      calls_);
 }
 
-grpc::ServerWriteReactor<v1::MigratePagesResponse>*
-MigrationService::MigratePages(grpc::CallbackServerContext* context,
-                               const v1::MigratePagesRequest* request) {
-  auto* reactor = NewReactor<v1::MigratePagesResponse>(context);
-  front_->Post([this, request, stream = reactor->stream(),
+template <typename Response, typename Request>
+StreamReactor<Response>* MigrationService::StartOn(
+    grpc::CallbackServerContext* context, const Request* request,
+    const char* method) {
+  auto* reactor = NewReactor<Response>(context);
+  front_->Post([this, request, method, stream = reactor->stream(),
                 caller = context_->identify_caller(context).name] {
-    const absl::Status status = StartMigration(*request, caller, stream);
+    absl::Status status = CheckNotDraining();
+    if (status.ok()) status = CheckReady();
+    if (status.ok()) status = StartMigration(*request, caller, stream);
     if (status.ok()) {
       stream->ReleaseRequest();
     } else {
-      stream->Finish(refuser_->Refuse("MigratePages", caller, status));
+      stream->Finish(refuser_->Refuse(method, caller, status));
     }
   });
   return reactor;
 }
 
+grpc::ServerWriteReactor<v1::MigratePagesResponse>*
+MigrationService::MigratePages(grpc::CallbackServerContext* context,
+                               const v1::MigratePagesRequest* request) {
+  return StartOn<v1::MigratePagesResponse>(context, request, "MigratePages");
+}
+
+grpc::ServerWriteReactor<v1::MigrateProcessResponse>*
+MigrationService::MigrateProcess(grpc::CallbackServerContext* context,
+                                 const v1::MigrateProcessRequest* request) {
+  return StartOn<v1::MigrateProcessResponse>(context, request,
+                                             "MigrateProcess");
+}
+
 absl::Status MigrationService::StartMigration(
     const v1::MigratePagesRequest& request, const std::string& caller,
     const std::shared_ptr<Stream>& stream) {
-  if (absl::Status status = CheckNotDraining(); !status.ok()) return status;
-  if (absl::Status status = CheckReady(); !status.ok()) return status;
   absl::StatusOr<MigratePagesPlan> plan =
       PlanMigratePages(request, context_->backend->MemoryNodes(),
                        context_->backend->default_initial_backoff());
@@ -79,8 +93,22 @@ absl::Status MigrationService::StartMigration(
   auto description = std::make_shared<MigrationDescription>();
   *description->target.mutable_process() = request.process();
   description->options = request.options();
-  return runner_.Submit(*std::move(plan), caller, std::move(description),
-                        stream);
+  return runner_.Submit(NewPageListWork(*std::move(plan)), caller,
+                        std::move(description), stream);
+}
+
+absl::Status MigrationService::StartMigration(
+    const v1::MigrateProcessRequest& request, const std::string& caller,
+    const std::shared_ptr<Stream>& stream) {
+  absl::StatusOr<MigrateProcessPlan> plan =
+      PlanMigrateProcess(request, context_->backend->MemoryNodes(),
+                         context_->backend->default_initial_backoff());
+  if (!plan.ok()) return plan.status();
+  auto description = std::make_shared<MigrationDescription>();
+  description->target = request.target();
+  description->options = request.options();
+  return runner_.Submit(NewProcessWork(*std::move(plan)), caller,
+                        std::move(description), stream);
 }
 
 // Pages move between nodes; with one node there is nothing to do. The backend
@@ -97,22 +125,6 @@ absl::Status MigrationService::CheckNotDraining() const {
   if (!draining_) return absl::OkStatus();
   return core::Refuse(core::RefusalReason::kShuttingDown,
                       "this daemon is shutting down; retry on its successor");
-}
-
-grpc::ServerWriteReactor<v1::MigrateProcessResponse>*
-MigrationService::MigrateProcess(grpc::CallbackServerContext* context,
-                                 const v1::MigrateProcessRequest*) {
-  auto* reactor = NewReactor<v1::MigrateProcessResponse>(context);
-  front_->Post([this, stream = reactor->stream(),
-                caller = context_->identify_caller(context).name] {
-    stream->Finish(refuser_->Refuse(
-        "MigrateProcess", caller,
-        core::Refuse(core::RefusalReason::kUnsupported,
-                     "this version does not move whole processes: locate "
-                     "their pages with LocatePages and move those with "
-                     "MigratePages")));
-  });
-  return reactor;
 }
 
 grpc::ServerWriteReactor<v1::LocatePagesResponse>*

@@ -62,6 +62,12 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   absl::Status StartMigration(const v1::MigratePagesRequest& request,
                               const std::string& caller,
                               const std::shared_ptr<Stream>& stream);
+  absl::Status StartMigration(const v1::MigrateProcessRequest& request,
+                              const std::string& caller,
+                              const std::shared_ptr<Stream>& stream);
+  template <typename Response, typename Request>
+  StreamReactor<Response>* StartOn(grpc::CallbackServerContext* context,
+                                   const Request* request, const char* method);
   absl::Status CheckReady() const;
   absl::Status CheckNotDraining() const;
   void Locate(const v1::LocatePagesRequest& request, const std::string& caller,

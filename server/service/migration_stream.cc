@@ -8,40 +8,55 @@
 namespace pageferry::service {
 
 bool MigrationStream::SendStarted(v1::MigrationStarted started) {
-  auto response = std::make_unique<v1::MigratePagesResponse>();
-  *response->mutable_event()->mutable_started() = std::move(started);
-  return stream_->Write(std::move(response));
+  v1::MigrationEvent event;
+  *event.mutable_started() = std::move(started);
+  return Send(std::move(event));
 }
 
-bool MigrationStream::SendResults(absl::Span<const core::SettledRun> runs) {
+bool MigrationStream::SendProcessJoined(core::ProcessId process) {
+  v1::MigrationEvent event;
+  *event.mutable_process_joined()->mutable_process() = ToProto(process);
+  return Send(std::move(event));
+}
+
+bool MigrationStream::SendResults(int32_t pid,
+                                  absl::Span<const core::SettledRun> runs) {
   constexpr int kMostResults = static_cast<int>(core::kMaxMessageResults);
-  std::unique_ptr<v1::MigratePagesResponse> response;
-  v1::PageResults* results = nullptr;
+  v1::MigrationEvent event;
+  v1::PageResults* results = event.mutable_results();
   for (const core::SettledRun& run : runs) {
     if (!Reports(run.outcome)) continue;
-    if (response == nullptr) {
-      response = std::make_unique<v1::MigratePagesResponse>();
-      results = response->mutable_event()->mutable_results();
-      results->set_pid(pid_);
-    }
     AppendPageResults(run, results);
-    if (results->results_size() >= kMostResults &&
-        !stream_->Write(std::move(response))) {
-      return false;
-    }
+    if (results->results_size() < kMostResults) continue;
+    results->set_pid(pid);
+    if (!Send(std::move(event))) return false;
+    event = v1::MigrationEvent();
+    results = event.mutable_results();
   }
-  return response == nullptr || stream_->Write(std::move(response));
+  results->set_pid(pid);
+  return results->results().empty() || Send(std::move(event));
 }
 
 bool MigrationStream::SendPassCompleted(const core::PassFigures& pass) {
-  auto response = std::make_unique<v1::MigratePagesResponse>();
-  *response->mutable_event()->mutable_pass_completed() = ToProto(pass);
-  return stream_->Write(std::move(response));
+  v1::MigrationEvent event;
+  *event.mutable_pass_completed() = ToProto(pass);
+  return Send(std::move(event));
 }
 
 bool MigrationStream::SendSummary(v1::MigrationSummary summary) {
+  v1::MigrationEvent event;
+  *event.mutable_summary() = std::move(summary);
+  return Send(std::move(event));
+}
+
+bool MigrationStream::Send(v1::MigrationEvent event) {
+  if (method_ == core::Method::kMigrateProcess) {
+    auto response = std::make_unique<v1::MigrateProcessResponse>();
+    *response->mutable_event() = std::move(event);
+    return stream_->Write(std::move(response));
+  }
   auto response = std::make_unique<v1::MigratePagesResponse>();
-  *response->mutable_event()->mutable_summary() = std::move(summary);
+  *response->mutable_event() = std::move(event);
   return stream_->Write(std::move(response));
 }
 

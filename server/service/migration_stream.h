@@ -1,4 +1,5 @@
-// Sends the events of a migration to its client.
+// Sends the events of a migration to its client, in the messages of the RPC
+// that asked for it.
 
 #ifndef PAGEFERRY_SERVER_SERVICE_MIGRATION_STREAM_H_
 #define PAGEFERRY_SERVER_SERVICE_MIGRATION_STREAM_H_
@@ -9,6 +10,7 @@
 #include "absl/types/span.h"
 #include "pageferry/v1/migration.pb.h"
 #include "server/core/migrate_pages.h"
+#include "server/core/telemetry.h"
 #include "server/service/stream.h"
 
 namespace pageferry::service {
@@ -17,22 +19,24 @@ namespace pageferry::service {
 // reach it any more. Used by one thread at a time.
 class MigrationStream {
  public:
-  // `stream` must outlive this. `pid` is the process whose pages these are.
-  MigrationStream(Stream* stream, v1::ResultDetail detail, int32_t pid)
-      : stream_(stream), detail_(detail), pid_(pid) {}
+  // `stream` must outlive this.
+  MigrationStream(Stream* stream, core::Method method, v1::ResultDetail detail)
+      : stream_(stream), method_(method), detail_(detail) {}
 
   bool SendStarted(v1::MigrationStarted started);
-  // Of `runs`, what the request's detail asks for.
-  bool SendResults(absl::Span<const core::SettledRun> runs);
+  bool SendProcessJoined(core::ProcessId process);
+  // Of `runs`, which are of process `pid`, what the request's detail asks for.
+  bool SendResults(int32_t pid, absl::Span<const core::SettledRun> runs);
   bool SendPassCompleted(const core::PassFigures& pass);
   bool SendSummary(v1::MigrationSummary summary);
 
  private:
   bool Reports(core::Outcome outcome) const;
+  bool Send(v1::MigrationEvent event);
 
   Stream* const stream_;
+  const core::Method method_;
   const v1::ResultDetail detail_;
-  const int32_t pid_;
 };
 
 }  // namespace pageferry::service

@@ -48,25 +48,11 @@ core::Placement ReadPlacement(const v1::PageBatch& batch,
                        violations)) {
     placement.nodes.push_back(core::NodeId(batch.destination_node()));
   }
-  const int fallback_nodes = batch.fallback_nodes_size();
-  if (fallback_nodes > static_cast<int>(core::kMaxFallbackNodes)) {
-    violations->Add(absl::StrCat(path, ".fallback_nodes"),
-                    absl::StrCat("has ", fallback_nodes, " nodes; at most ",
-                                 core::kMaxFallbackNodes));
-    return placement;
-  }
-  for (int i = 0; i < fallback_nodes; ++i) {
-    const int32_t node = batch.fallback_nodes(i);
-    const std::string field = absl::StrCat(path, ".fallback_nodes[", i, "]");
-    if (!CheckNode(node, field, memory_nodes, violations)) continue;
-    if (Contains(placement.nodes, core::NodeId(node))) {
-      violations->Add(field, absl::StrCat("is ", node,
-                                          ", which the batch has named "
-                                          "before; name each node once"));
-      continue;
-    }
-    placement.nodes.push_back(core::NodeId(node));
-  }
+  const std::vector<core::NodeId> fallback_nodes = ReadFallbackNodes(
+      batch.fallback_nodes(), absl::StrCat(path, ".fallback_nodes"),
+      memory_nodes, placement.nodes, "is the destination", violations);
+  placement.nodes.insert(placement.nodes.end(), fallback_nodes.begin(),
+                         fallback_nodes.end());
   return placement;
 }
 
@@ -142,6 +128,56 @@ std::string NodeNames(absl::Span<const core::NodeId> nodes) {
   return absl::StrJoin(nodes, ", ", [](std::string* out, core::NodeId node) {
     absl::StrAppend(out, node.value());
   });
+}
+
+std::vector<core::NodeId> ReadNodeSet(
+    const google::protobuf::RepeatedField<int32_t>& nodes,
+    const std::string& field, absl::Span<const core::NodeId> memory_nodes,
+    Violations* violations) {
+  std::vector<core::NodeId> set;
+  if (nodes.empty()) {
+    violations->Add(field, absl::StrCat("is empty; name at least one of: ",
+                                        NodeNames(memory_nodes)));
+  }
+  for (int i = 0; i < nodes.size() && !violations->full(); ++i) {
+    const core::NodeId node(nodes[i]);
+    if (CheckNode(nodes[i], absl::StrCat(field, "[", i, "]"), memory_nodes,
+                  violations) &&
+        !Contains(set, node)) {
+      set.push_back(node);
+    }
+  }
+  return set;
+}
+
+std::vector<core::NodeId> ReadFallbackNodes(
+    const google::protobuf::RepeatedField<int32_t>& nodes,
+    const std::string& field, absl::Span<const core::NodeId> memory_nodes,
+    absl::Span<const core::NodeId> taken, const std::string& taken_by,
+    Violations* violations) {
+  std::vector<core::NodeId> fallback;
+  if (nodes.size() > static_cast<int>(core::kMaxFallbackNodes)) {
+    violations->Add(field,
+                    absl::StrCat("has ", nodes.size(), " nodes; at most ",
+                                 core::kMaxFallbackNodes));
+    return fallback;
+  }
+  for (int i = 0; i < nodes.size(); ++i) {
+    const core::NodeId node(nodes[i]);
+    const std::string path = absl::StrCat(field, "[", i, "]");
+    if (!CheckNode(nodes[i], path, memory_nodes, violations)) continue;
+    if (Contains(taken, node)) {
+      violations->Add(path, absl::StrCat("is ", nodes[i], ", which ", taken_by,
+                                         "; name another node"));
+    } else if (Contains(fallback, node)) {
+      violations->Add(path, absl::StrCat("is ", nodes[i],
+                                         ", which is named before; name each "
+                                         "node once"));
+    } else {
+      fallback.push_back(node);
+    }
+  }
+  return fallback;
 }
 
 core::PageList ReadBatches(

@@ -22,6 +22,21 @@ core::PageList ReadBatches(
     const google::protobuf::RepeatedPtrField<v1::PageBatch>& batches,
     absl::Span<const core::NodeId> memory_nodes, Violations* violations);
 
+// Reads a required set of nodes with memory; a node may be named twice. Notes
+// in `violations` what is wrong.
+std::vector<core::NodeId> ReadNodeSet(
+    const google::protobuf::RepeatedField<int32_t>& nodes,
+    const std::string& field, absl::Span<const core::NodeId> memory_nodes,
+    Violations* violations);
+
+// Reads fallback nodes: nodes with memory in the order in which they are tried,
+// each once, and none of `taken`, which `taken_by` names.
+std::vector<core::NodeId> ReadFallbackNodes(
+    const google::protobuf::RepeatedField<int32_t>& nodes,
+    const std::string& field, absl::Span<const core::NodeId> memory_nodes,
+    absl::Span<const core::NodeId> taken, const std::string& taken_by,
+    Violations* violations);
+
 // Reads a list of pages that has no destination.
 core::PageList ReadPages(
     const google::protobuf::RepeatedPtrField<v1::PageRange>& ranges,

@@ -17,6 +17,8 @@ namespace pageferry::service {
 // bit a page: 2 MiB for the longest request. Not thread-safe.
 class PageLedger {
  public:
+  // Of no pages.
+  PageLedger() = default;
   explicit PageLedger(const core::PageList& pages);
 
   // Notes pages as settled. All of them must be in the list.

@@ -9,12 +9,14 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "pageferry/v1/migration.pb.h"
 #include "server/core/page_list.h"
+#include "server/core/process_walk.h"
 #include "server/core/types.h"
 #include "server/service/option_fields.h"
 
@@ -34,15 +36,35 @@ absl::StatusOr<MigratePagesPlan> PlanMigratePages(
     absl::Span<const core::NodeId> memory_nodes,
     absl::Duration default_initial_backoff);
 
+// A process, or all that are in and below a cgroup.
+struct TargetName {
+  ProcessName process;  // where `cgroup` is empty
+  std::string cgroup;
+
+  bool is_process() const { return cgroup.empty(); }
+};
+
+struct MigrateProcessPlan {
+  TargetName target;
+  std::vector<core::NodePair> pairs;
+  MigrationPlan how;
+  std::string request_id;  // empty: none
+};
+
+// Pods and containers are checked, and then refused with kUnsupported: this
+// version does not resolve them. So with LocatePages.
+absl::StatusOr<MigrateProcessPlan> PlanMigrateProcess(
+    const v1::MigrateProcessRequest& request,
+    absl::Span<const core::NodeId> memory_nodes,
+    absl::Duration default_initial_backoff);
+
 struct LocatePagesPlan {
-  ProcessName process;
+  TargetName target;
   // Empty with `all_resident`.
   core::PageList pages;
   bool all_resident = false;
 };
 
-// Targets that are not a process are checked, and then refused with
-// kUnsupported: this version does not resolve them.
 absl::StatusOr<LocatePagesPlan> PlanLocatePages(
     const v1::LocatePagesRequest& request);
 

@@ -65,6 +65,7 @@ class FakeDaemon::Migrations final : public v1::MigrationService::Service {
   grpc::Status MigrateProcess(
       grpc::ServerContext* context, const v1::MigrateProcessRequest* request,
       grpc::ServerWriter<v1::MigrateProcessResponse>* writer) override {
+    migrate_process.Add(*request);
     return Answer(daemon_.on_migrate_process, *request, context,
                   [writer](const v1::MigrationEvent& event) {
                     v1::MigrateProcessResponse response;
@@ -97,6 +98,7 @@ class FakeDaemon::Migrations final : public v1::MigrationService::Service {
   }
 
   Requests<v1::MigratePagesRequest> migrate;
+  Requests<v1::MigrateProcessRequest> migrate_process;
   Requests<v1::LocatePagesRequest> locate;
   Requests<v1::CancelMigrationRequest> cancel;
 
@@ -194,6 +196,10 @@ void FakeDaemon::Stop() {
 
 std::vector<v1::MigratePagesRequest> FakeDaemon::migrate_requests() const {
   return migrations_->migrate.Copy();
+}
+
+std::vector<v1::MigrateProcessRequest> FakeDaemon::process_requests() const {
+  return migrations_->migrate_process.Copy();
 }
 
 std::vector<v1::LocatePagesRequest> FakeDaemon::locate_requests() const {

@@ -72,6 +72,7 @@ class FakeDaemon {
 
   // Copies of what has come in so far.
   std::vector<v1::MigratePagesRequest> migrate_requests() const;
+  std::vector<v1::MigrateProcessRequest> process_requests() const;
   std::vector<v1::LocatePagesRequest> locate_requests() const;
   std::vector<v1::CancelMigrationRequest> cancel_requests() const;
 

@@ -98,17 +98,6 @@ TEST_F(MigrateTest, InterruptBeforeTheStartGivesUpAtOnce) {
   EXPECT_THAT(daemon_.cancel_requests(), IsEmpty());
 }
 
-TEST_F(MigrateTest, InterruptWhileLocatingMigratesNothing) {
-  daemon_.on_locate = [&](const auto&, grpc::ServerContext* context,
-                          const auto&) {
-    runner_.interrupter.Interrupt();
-    while (!context->IsCancelled()) std::this_thread::yield();
-    return grpc::Status::CANCELLED;
-  };
-  EXPECT_EQ(Migrate({"--all"}).exit_code, kExitFailed);
-  EXPECT_THAT(daemon_.migrate_requests(), IsEmpty());
-}
-
 TEST_F(MigrateTest, InterruptThatNobodyTakesIsReported) {
   EXPECT_FALSE(runner_.interrupter.Interrupt());
   Migrate({"--address", "0"});

@@ -311,66 +311,82 @@ TEST_F(MigrateTest, RefusalOfALaterRequestKeepsTheSummaryOfTheFirst) {
                              HasSubstr("pages not asked for: 3222784\n")));
 }
 
-// Resident: 2 pages on node 0, 3 on node 1, 4 on node 2, 5 hidden; 6 absent.
-void AnswerLocations(FakeDaemon* daemon) {
-  daemon->on_locate = [](const auto&, auto*, const auto& send) {
-    v1::LocatePagesResponse response;
-    uint64_t address = 0x10000;
-    const auto add = [&](uint32_t pages, bool resident, int node) {
-      v1::PageLocation* location = response.add_locations();
-      location->set_start_address(address);
-      location->set_page_count(pages);
-      location->set_resident(resident);
-      if (node >= 0) location->set_node(node);
-      address += 0x100000;
-    };
-    add(2, true, 0);
-    add(3, true, 1);
-    add(4, true, 2);
-    send(response);
-    response.Clear();
-    add(5, true, -1);
-    add(6, false, -1);
-    send(response);
+// Nodes 0 to 2 have memory, 3 has none.
+void AnswerTopology(FakeDaemon* daemon) {
+  daemon->on_topology = [](const auto&, v1::GetTopologyResponse* response) {
+    for (int node = 0; node < 4; ++node) {
+      response->add_nodes()->set_node(node);
+      response->mutable_nodes(node)->set_has_memory(node < 3);
+    }
     return grpc::Status::OK;
   };
 }
 
-TEST_F(MigrateTest, AllMovesWhatIsResidentElsewhere) {
-  AnswerLocations(&daemon_);
-  EXPECT_EQ(Migrate({"--all", "--start-time", "7"}).exit_code, kExitOk);
-  ASSERT_EQ(daemon_.locate_requests().size(), 1);
-  const v1::LocatePagesRequest locate = daemon_.locate_requests()[0];
-  EXPECT_EQ(locate.target().process().pid(), 17);
-  EXPECT_EQ(locate.target().process().start_time_ticks(), 7);
-  EXPECT_EQ(locate.ranges_size() + locate.addresses_size(), 0);
-  EXPECT_EQ(PagesOf(OnlyRequest()), 2 + 4 + 5);
+// Two processes, one of them a newcomer, of which a page stays.
+grpc::Status MoveTwoProcesses(
+    const v1::MigrateProcessRequest&, grpc::ServerContext*,
+    const FakeDaemon::Send<v1::MigrationEvent>& send) {
+  v1::MigrationEvent event;
+  event.mutable_started()->set_migration_id("m-7");
+  event.mutable_started()->add_processes()->set_pid(20);
+  send(event);
+  for (int pid : {20, 21}) {
+    event = ResultEvent(0x1000, 3, v1::PAGE_OUTCOME_MOVED);
+    event.mutable_results()->set_pid(pid);
+    send(event);
+    if (pid == 20) {
+      event.Clear();
+      event.mutable_process_joined()->mutable_process()->set_pid(21);
+      send(event);
+    }
+  }
+  event =
+      ResultEvent(0x9000, 1, v1::PAGE_OUTCOME_FAILED, v1::PAGE_REASON_PINNED);
+  event.mutable_results()->set_pid(21);
+  send(event);
+  v1::MigrationSummary summary = FailedWith(v1::PAGE_REASON_PINNED, 1);
+  summary.set_requested_pages(7);
+  summary.set_moved_pages(6);
+  send(SummaryEvent(summary));
+  return grpc::Status::OK;
 }
 
-TEST_F(MigrateTest, AllFromNodesMovesOnlyWhatIsThere) {
-  AnswerLocations(&daemon_);
-  const CommandResult run = Migrate({"--all", "--from", "2", "5"});
-  EXPECT_EQ(run.exit_code, kExitOk);
-  EXPECT_EQ(PagesOf(OnlyRequest()), 4);
-  EXPECT_THAT(run.err, HasSubstr("(tried without --from): 5\n"));
-}
-
-TEST_F(MigrateTest, AllWithNothingElsewhereAsksForNothing) {
-  daemon_.on_locate = [](const auto&, auto*, const auto&) {
-    return grpc::Status::OK;
-  };
-  const CommandResult run = Migrate({"--all"});
-  EXPECT_EQ(run.exit_code, kExitOk);
-  EXPECT_THAT(run.err, HasSubstr("nothing to move"));
+TEST_F(MigrateTest, AllAsksForWhatIsOnOtherNodes) {
+  AnswerTopology(&daemon_);
+  daemon_.on_migrate_process = MoveTwoProcesses;
+  Migrate({"--all", "--start-time", "7", "--fallback", "5"});
+  ASSERT_EQ(daemon_.process_requests().size(), 1);
+  const v1::MigrateProcessRequest request = daemon_.process_requests()[0];
+  EXPECT_EQ(request.target().process().pid(), 17);
+  EXPECT_EQ(request.target().process().start_time_ticks(), 7);
+  EXPECT_THAT(request.source_nodes(), ElementsAre(0, 1, 2));
+  EXPECT_THAT(request.destination_nodes(), ElementsAre(1));
+  EXPECT_THAT(request.fallback_nodes(), ElementsAre(5));
+  EXPECT_EQ(request.options().mode(), v1::MIGRATE_MODE_SYNC);
   EXPECT_THAT(daemon_.migrate_requests(), IsEmpty());
 }
 
+TEST_F(MigrateTest, AllOfACgroupFromNodesToNodes) {
+  daemon_.on_migrate_process = MoveTwoProcesses;
+  const CommandResult run =
+      runner_.Run({"migrate", "--cgroup", "/pod", "--all", "--from", "0", "1",
+                   "--to", "2", "3", "--mode", "async", "--verbose"});
+  EXPECT_EQ(run.exit_code, kExitPagesLeft);
+  const v1::MigrateProcessRequest request = daemon_.process_requests().at(0);
+  EXPECT_EQ(request.target().cgroup(), "/pod");
+  EXPECT_THAT(request.source_nodes(), ElementsAre(0, 1));
+  EXPECT_THAT(request.destination_nodes(), ElementsAre(2, 3));
+  EXPECT_THAT(run.out,
+              AllOf(HasSubstr("process 21 joined\n"),
+                    HasSubstr("process 21\n0x1000"), HasSubstr("PINNED")));
+}
+
 TEST_F(MigrateTest, AllOfAProcessThatIsGoneIsRefused) {
-  daemon_.on_locate = [](const auto&, auto*, const auto&) {
+  daemon_.on_migrate_process = [](const auto&, auto*, const auto&) {
     return Refuse(grpc::StatusCode::NOT_FOUND,
                   v1::ERROR_REASON_PROCESS_NOT_FOUND, "no process 17");
   };
-  const CommandResult run = Migrate({"--all"});
+  const CommandResult run = Migrate({"--all", "--from", "0"});
   EXPECT_EQ(run.exit_code, kExitFailed);
   EXPECT_THAT(run.err, HasSubstr("no process 17"));
 }

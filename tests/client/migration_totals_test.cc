@@ -78,12 +78,24 @@ TEST(MigrationTotalsTest, FirstReasonToStopStays) {
 
 TEST(MigrationTotalsTest, PagesLeftAreThoseThatExist) {
   MigrationTotals totals;
-  EXPECT_EQ(totals.PagesLeft(), 0);
+  EXPECT_EQ(totals.PagesLeft(/*shared_may_stay=*/false), 0);
   totals.Add(Part());  // 8 not moved, 2 of them absent
-  EXPECT_EQ(totals.PagesLeft(), 6);
+  EXPECT_EQ(totals.PagesLeft(/*shared_may_stay=*/false), 6);
   totals.unsent_pages = 100;
   totals.unknown_pages = 1000;
-  EXPECT_EQ(totals.PagesLeft(), 1106);
+  EXPECT_EQ(totals.PagesLeft(/*shared_may_stay=*/false), 1106);
+}
+
+TEST(MigrationTotalsTest, SharedPagesAreLeftUnlessTheyMayStay) {
+  MigrationTotals totals;
+  v1::MigrationSummary part;
+  part.set_failed_pages(5);
+  v1::ReasonCount* shared = part.add_failures();
+  shared->set_reason(v1::PAGE_REASON_SHARED);
+  shared->set_page_count(3);
+  totals.Add(part);
+  EXPECT_EQ(totals.PagesLeft(/*shared_may_stay=*/false), 5);
+  EXPECT_EQ(totals.PagesLeft(/*shared_may_stay=*/true), 2);
 }
 
 }  // namespace

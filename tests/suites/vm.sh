@@ -31,7 +31,7 @@ run_in_machine() {
 }
 
 for kernel in 6.1 6.12; do
-  run_in_machine "$kernel" two 2G,1G "${tests[@]}"
+  run_in_machine "$kernel" two 2560M,1536M "${tests[@]}"
   if [ ${#tests[@]} -eq 0 ]; then
     run_in_machine "$kernel" four 1G,1G,512M,512M test_memory
   fi

@@ -30,7 +30,8 @@ class LocateTest : public KernelTest {
   }
 
   void LocateResident() {
-    const absl::Status status = target_->LocateResident(Keep());
+    const absl::Status status = target_->LocateResident(
+        core::VirtualAddress(), core::HiddenPages::kLeave, Keep());
     EXPECT_TRUE(status.ok()) << status;
   }
 
@@ -197,7 +198,10 @@ TEST_F(LocateTest, ASinkThatHasEnoughEndsTheLook) {
     ++calls;
     return false;
   };
-  EXPECT_TRUE(target_->LocateResident(once).ok());
+  EXPECT_TRUE(target_
+                  ->LocateResident(core::VirtualAddress(),
+                                   core::HiddenPages::kLeave, once)
+                  .ok());
   EXPECT_EQ(calls, 1);
 }
 
@@ -207,7 +211,10 @@ TEST_F(LocateTest, AProcessThatExitedIsNotFound) {
   const PageRun run = {VirtualAddress::OfPage(kBase), 1};
   EXPECT_EQ(core::RefusalOf(target_->Locate({&run, 1}, Keep())).reason,
             core::RefusalReason::kProcessNotFound);
-  EXPECT_EQ(core::RefusalOf(target_->LocateResident(Keep())).reason,
+  EXPECT_EQ(core::RefusalOf(target_->LocateResident(core::VirtualAddress(),
+                                                    core::HiddenPages::kLeave,
+                                                    Keep()))
+                .reason,
             core::RefusalReason::kProcessNotFound);
 }
 
@@ -216,7 +223,10 @@ TEST_F(LocateTest, AProcessThatExitsBeforeItsMappingsAreReadIsNotFound) {
   kernel_.before_open = [this](const std::string& path) {
     if (path == "/proc/100/maps") kernel_.Exit(kPid);
   };
-  EXPECT_EQ(core::RefusalOf(target_->LocateResident(Keep())).reason,
+  EXPECT_EQ(core::RefusalOf(target_->LocateResident(core::VirtualAddress(),
+                                                    core::HiddenPages::kLeave,
+                                                    Keep()))
+                .reason,
             core::RefusalReason::kProcessNotFound);
 }
 
@@ -233,7 +243,10 @@ TEST_F(LocateTest, DeniedAccessIsRefused) {
   const PageRun run = {VirtualAddress::OfPage(kBase), 1};
   EXPECT_EQ(core::RefusalOf(target_->Locate({&run, 1}, Keep())).missing,
             "CAP_SYS_PTRACE");
-  EXPECT_EQ(core::RefusalOf(target_->LocateResident(Keep())).missing,
+  EXPECT_EQ(core::RefusalOf(target_->LocateResident(core::VirtualAddress(),
+                                                    core::HiddenPages::kLeave,
+                                                    Keep()))
+                .missing,
             "CAP_SYS_PTRACE");
 }
 

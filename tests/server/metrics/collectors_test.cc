@@ -33,6 +33,10 @@ class DescribedBackend final : public core::Backend {
       int32_t, absl::optional<uint64_t>) override {
     return absl::UnimplementedError("describes only");
   }
+  absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
+      const std::string&) override {
+    return absl::UnimplementedError("describes only");
+  }
 
   absl::StatusOr<core::Topology> topology = core::Topology();
   core::Capabilities capabilities;

@@ -150,7 +150,10 @@ TEST_F(ModelBackendTest, ATargetIsRefusedAfterExec) {
   auto target = *model_.backend->OpenProcess(10, absl::nullopt);
   model_.backend->world().processes().at(10)->Exec();
   const auto nothing = [](absl::Span<const core::LocatedRun>) { return true; };
-  EXPECT_EQ(core::RefusalOf(target->LocateResident(nothing)).reason,
+  EXPECT_EQ(core::RefusalOf(target->LocateResident(core::VirtualAddress(),
+                                                   core::HiddenPages::kLeave,
+                                                   nothing))
+                .reason,
             RefusalReason::kProcessNotFound);
   EXPECT_EQ(core::RefusalOf(target->Locate({Pages(16)}, nothing)).reason,
             RefusalReason::kProcessNotFound);
@@ -164,7 +167,10 @@ TEST_F(ModelBackendTest, LocatesRunsOfEqualPages) {
     runs.insert(runs.end(), some.begin(), some.end());
     return true;
   };
-  ASSERT_TRUE(target->LocateResident(collect).ok());
+  ASSERT_TRUE(target
+                  ->LocateResident(core::VirtualAddress(),
+                                   core::HiddenPages::kLeave, collect)
+                  .ok());
   ASSERT_EQ(runs.size(), 2u);
   EXPECT_EQ(runs[0].run, Pages(16, 16));
   EXPECT_EQ(runs[0].node, NodeId(0));
@@ -192,10 +198,12 @@ TEST_F(ModelBackendTest, ASinkThatHasSeenEnoughEndsTheLook) {
   }
   int calls = 0;
   EXPECT_TRUE(target
-                  ->LocateResident([&](absl::Span<const core::LocatedRun>) {
-                    ++calls;
-                    return false;
-                  })
+                  ->LocateResident(core::VirtualAddress(),
+                                   core::HiddenPages::kLeave,
+                                   [&](absl::Span<const core::LocatedRun>) {
+                                     ++calls;
+                                     return false;
+                                   })
                   .ok());
   EXPECT_EQ(calls, 1);
 }

@@ -179,15 +179,16 @@ TEST_P(ReadyScenarioTest, MigratesEveryProcessInEveryModeAndKeepsItsBooks) {
       auto target = model.backend->OpenProcess(info.id.pid, absl::nullopt);
       if (!target.ok()) continue;  // not movable
       std::vector<core::PageRun> runs;
-      ASSERT_TRUE(
-          (*target)
-              ->LocateResident([&](absl::Span<const core::LocatedRun> located) {
-                for (const auto& run : located) {
-                  runs.push_back(run.run);
-                }
-                return true;
-              })
-              .ok());
+      ASSERT_TRUE((*target)
+                      ->LocateResident(
+                          core::VirtualAddress(), core::HiddenPages::kLeave,
+                          [&](absl::Span<const core::LocatedRun> located) {
+                            for (const auto& run : located) {
+                              runs.push_back(run.run);
+                            }
+                            return true;
+                          })
+                      .ok());
       if (runs.empty()) continue;
       Request request = Move(runs, mode);
       request.pid = info.id.pid;

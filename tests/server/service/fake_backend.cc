@@ -118,12 +118,14 @@ class FakeTarget final : public core::TargetProcess {
     return absl::OkStatus();
   }
 
-  absl::Status LocateResident(const core::LocationSink& sink) override {
+  absl::Status LocateResident(core::VirtualAddress start, core::HiddenPages,
+                              const core::LocationSink& sink) override {
     std::vector<core::PageRun> runs;
     {
       core::MutexLock lock(&backend_->mutex_);
       for (const auto& [number, page] :
            backend_->processes_.at(id_.pid).pages) {
+        if (number < start.page_number()) continue;
         runs.push_back({core::VirtualAddress::OfPage(number), 1});
       }
     }
@@ -177,6 +179,11 @@ void FakeBackend::AddPages(int32_t pid, uint64_t address, uint64_t count,
   for (uint64_t i = 0; i < count; ++i) {
     processes_[pid].pages[first + i] = page;
   }
+}
+
+void FakeBackend::AddToCgroup(const std::string& path, int32_t pid) {
+  core::MutexLock lock(&mutex_);
+  cgroups_[path].insert(pid);
 }
 
 void FakeBackend::EndProcess(int32_t pid) {
@@ -298,6 +305,21 @@ absl::optional<FakePage> FakeBackend::Look(int32_t pid, uint64_t page_number,
   const auto found = pages.find(page_number);
   if (found == pages.end()) return absl::nullopt;
   return found->second;
+}
+
+absl::StatusOr<std::vector<core::ProcessId>> FakeBackend::ListCgroup(
+    const std::string& path) {
+  core::MutexLock lock(&mutex_);
+  const auto cgroup = cgroups_.find(path);
+  if (cgroup == cgroups_.end()) {
+    return core::Refuse(core::RefusalReason::kCgroupNotFound,
+                        "no cgroup " + path);
+  }
+  std::vector<core::ProcessId> processes;
+  for (int32_t pid : cgroup->second) {
+    processes.push_back({pid, processes_[pid].start_time_ticks});
+  }
+  return processes;
 }
 
 }  // namespace pageferry::service

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -66,6 +67,8 @@ class FakeBackend final : public core::Backend {
   void AddProcess(int32_t pid, FakeProcess process);
   // Adds `count` pages like `page` from `address` on.
   void AddPages(int32_t pid, uint64_t address, uint64_t count, FakePage page);
+  // Makes the cgroup, if there is none.
+  void AddToCgroup(const std::string& path, int32_t pid);
   // From now on calls about the process say that it has ended.
   void EndProcess(int32_t pid);
   void SetNodes(std::vector<core::NodeId> nodes);
@@ -96,6 +99,8 @@ class FakeBackend final : public core::Backend {
   core::Capabilities ReadCapabilities() const override;
   absl::StatusOr<std::unique_ptr<core::TargetProcess>> OpenProcess(
       int32_t pid, absl::optional<uint64_t> start_time_ticks) override;
+  absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
+      const std::string& path) override;
 
  private:
   friend class FakeTarget;
@@ -113,6 +118,7 @@ class FakeBackend final : public core::Backend {
   Gate look_gate_;
   mutable core::Mutex mutex_;
   std::map<int32_t, FakeProcess> processes_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::set<int32_t>> cgroups_ ABSL_GUARDED_BY(mutex_);
   std::set<int32_t> ended_ ABSL_GUARDED_BY(mutex_);
   std::vector<core::NodeId> nodes_ ABSL_GUARDED_BY(mutex_);
   core::Capabilities capabilities_ ABSL_GUARDED_BY(mutex_);

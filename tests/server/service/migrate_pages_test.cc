@@ -285,7 +285,7 @@ TEST_F(MigratePagesTest, EndsAreCountedAndLogged) {
           "\"message\":\"migration ended\",\"migration_id\":\"",
           record.started.migration_id(),
           "\",\"request_id\":\"job-7\",\"caller\":\"tester\",\"method\":"
-          "\"MigratePages\",\"pid\":1000,\"mode\":\"ASYNC\"")));
+          "\"MigratePages\",\"target\":\"process 1000\",\"mode\":\"ASYNC\"")));
   EXPECT_THAT(log_text_.str(),
               HasSubstr("\"stop_reason\":\"COMPLETED\",\"requested_pages\":20,"
                         "\"moved_pages\":12"));

@@ -252,13 +252,6 @@ TEST_F(RefusalsTest, ShuttingDown) {
 
 TEST_F(RefusalsTest, WhatThisVersionLacks) {
   Start();
-  grpc::ClientContext context;
-  const auto reader = migrations_->MigrateProcess(&context, {});
-  v1::MigrateProcessResponse response;
-  EXPECT_FALSE(reader->Read(&response));
-  const grpc::Status status = reader->Finish();
-  EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(DetailOf(status).reason(), v1::ERROR_REASON_UNSUPPORTED);
   grpc::ClientContext targets_context;
   v1::ListTargetsResponse targets;
   const grpc::Status targets_status =

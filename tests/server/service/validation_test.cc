@@ -193,7 +193,7 @@ TEST(PlanMigratePagesTest, RefusesNodesNamedTwiceInABatch) {
                 r->mutable_batches(0)->add_fallback_nodes(1);
               }),
               ElementsAre(IsViolation("batches[0].fallback_nodes[0]",
-                                      "name each node once")));
+                                      "is the destination")));
   EXPECT_THAT(ViolationsAfter([](auto* r) {
                 r->mutable_batches(0)->add_fallback_nodes(3);
                 r->mutable_batches(0)->add_fallback_nodes(3);
@@ -382,7 +382,7 @@ TEST(PlanLocatePagesTest, WithoutAListAllThatIsResidentIsMeant) {
   const absl::StatusOr<LocatePagesPlan> plan = PlanLocatePages(LocateProcess());
   ASSERT_TRUE(plan.ok());
   EXPECT_TRUE(plan->all_resident);
-  EXPECT_EQ(plan->process.pid, 42);
+  EXPECT_EQ(plan->target.process.pid, 42);
 }
 
 TEST(PlanLocatePagesTest, TakesALongListOfPages) {
@@ -432,13 +432,22 @@ TEST(PlanLocatePagesTest, ChecksNamesOfGroups) {
                           IsViolation("target.container.pod", "missing")));
 }
 
-TEST(PlanLocatePagesTest, GroupsAreNotSupportedYet) {
+TEST(PlanLocatePagesTest, ACgroupIsATarget) {
   v1::LocatePagesRequest request;
-  request.mutable_target()->set_cgroup("/system.slice");
+  request.mutable_target()->set_cgroup("/system.slice//a/");
+  const auto plan = PlanLocatePages(request);
+  ASSERT_TRUE(plan.ok());
+  EXPECT_FALSE(plan->target.is_process());
+  EXPECT_EQ(plan->target.cgroup, "/system.slice/a");
+}
+
+TEST(PlanLocatePagesTest, PodsAndContainersAreNotSupportedYet) {
+  v1::LocatePagesRequest request;
+  request.mutable_target()->set_pod_uid("uid");
   const core::Refusal refusal =
       core::RefusalOf(PlanLocatePages(request).status());
   EXPECT_EQ(refusal.reason, core::RefusalReason::kUnsupported);
-  EXPECT_THAT(refusal.message, HasSubstr("one process only"));
+  EXPECT_THAT(refusal.message, HasSubstr("does not resolve pods"));
   EXPECT_THAT(refusal.violations, IsEmpty());
 }
 

@@ -20,7 +20,14 @@ MODES = ("async", "sync-light", "sync")
 
 
 def set_numa_balancing(value):
-    with open("/proc/sys/kernel/numa_balancing", "w", encoding="ascii") as knob:
+    """To be called while no target is busy: the kernel patches its own code
+    for it, which an emulator with several CPUs at times gets wrong (a panic in
+    code that another CPU runs just then)."""
+    path = "/proc/sys/kernel/numa_balancing"
+    with open(path, encoding="ascii") as knob:
+        if int(knob.read()) == value:
+            return
+    with open(path, "w", encoding="ascii") as knob:
         knob.write(str(value))
 
 
@@ -217,6 +224,18 @@ class MachineTest(unittest.TestCase):
             cls.shared_daemon = None
 
     shared_daemon = None
+
+    def reserve_huge_pages(self, count):
+        """So many hugetlb pages, over all nodes, until the test ends."""
+        path = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+        def write(value):
+            with open(path, "w", encoding="ascii") as pool:
+                pool.write(value)
+
+        with open(path, encoding="ascii") as pool:
+            self.addCleanup(write, pool.read())
+        write(str(count))
 
     def target(self, *regions, **keywords):
         target = Target(*regions, **keywords)

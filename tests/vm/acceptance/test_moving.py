@@ -170,13 +170,7 @@ class MovesHugePagesWhole(MachineTest):
         self.assertEqual(events.by_outcome(), {"MOVED": 513})
 
     def test_hugetlb_by_a_tail_address(self):
-        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
-                  "r+", encoding="ascii") as pool:
-            before = pool.read()
-            pool.write("8")
-        self.addCleanup(lambda: open(
-            "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "w",
-            encoding="ascii").write(before))
+        self.reserve_huge_pages(8)
         daemon = self.daemon()
         target = self.target("hugetlb:512:0")
         events = self.thp(daemon, target, "--address", target.addresses()[9])
