@@ -21,6 +21,14 @@ absl::string_view TakeWord(absl::string_view* line) {
   return word;
 }
 
+// "fd:01", in hexadecimal.
+bool ParseDevice(absl::string_view text, DeviceNumber* device) {
+  const size_t colon = text.find(':');
+  return colon != absl::string_view::npos &&
+         absl::SimpleHexAtoi(text.substr(0, colon), &device->major) &&
+         absl::SimpleHexAtoi(text.substr(colon + 1), &device->minor);
+}
+
 // "start-end perms offset device inode name"; the name may hold blanks.
 bool ParseHeader(absl::string_view line, Mapping* mapping) {
   const absl::string_view range = TakeWord(&line);
@@ -34,9 +42,9 @@ bool ParseHeader(absl::string_view line, Mapping* mapping) {
   }
   const absl::string_view permissions = TakeWord(&line);
   if (permissions.size() != 4) return false;
-  for (int i = 0; i < 3; ++i) {  // offset, device, inode
-    if (TakeWord(&line).empty()) return false;
-  }
+  if (TakeWord(&line).empty()) return false;  // offset
+  if (!ParseDevice(TakeWord(&line), &mapping->file_system)) return false;
+  if (TakeWord(&line).empty()) return false;  // inode
   mapping->start = core::VirtualAddress(start);
   mapping->end = core::VirtualAddress(end);
   mapping->readable = permissions[0] == 'r';

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/core/types.h"
+#include "server/kernel/file_systems.h"
 
 namespace pageferry::kernel {
 
@@ -22,6 +23,8 @@ struct Mapping {
   bool writable = false;
   bool executable = false;
   bool shared = false;
+  // Of the file system that the file is on; 0:0 for anonymous memory.
+  DeviceNumber file_system;
   // The file, or a name such as "[heap]"; empty for anonymous memory.
   std::string name;
   // From smaps only. Size of the pages that the kernel maps here, bytes: larger

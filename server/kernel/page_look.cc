@@ -45,7 +45,10 @@ absl::Status AccessDenied(int32_t pid, absl::string_view missing) {
 
 PageLooker::PageLooker(SystemCalls* system, std::string proc_root,
                        const ProcessIdentity* process)
-    : system_(system), proc_root_(std::move(proc_root)), process_(process) {
+    : system_(system),
+      proc_root_(std::move(proc_root)),
+      process_(process),
+      kernel_version_(KernelVersion::Parse(system->KernelRelease())) {
   // Without it kpageflags may open (its owner is root), but pagemap has no
   // frames to look up there.
   if (!HasCapability(system->EffectiveCapabilities(), kCapSysAdmin)) return;
@@ -60,6 +63,7 @@ absl::Status PageLooker::ExitedOr(const absl::Status& status) const {
 absl::Status PageLooker::Look(absl::Span<const uint64_t> addresses,
                               absl::Span<PageView> views) {
   mappings_.reset();
+  file_systems_.reset();
   absl::Status status = QueryNodes(addresses);
   if (status.ok()) status = ReadPagemap(addresses, &entries_);
   if (!status.ok()) return ExitedOr(status);
@@ -158,6 +162,21 @@ const AddressSpace& PageLooker::Mappings() {
   return *mappings_;
 }
 
+bool PageLooker::WritesOut(const PageView& view, const Mapping& mapping) {
+  if (!view.folio.has_value() || !view.folio->flags.dirty() ||
+      view.folio->flags.swap_backed()) {
+    return false;
+  }
+  if (!file_systems_.has_value()) {
+    const absl::StatusOr<std::string> text = ReadTextFile(
+        *system_,
+        absl::StrCat(proc_root_, "/", process_->id().pid, "/mountinfo"));
+    file_systems_ = text.ok() ? FileSystems::Parse(*text) : FileSystems();
+  }
+  return !MovesDirtyPages(file_systems_->TypeOf(mapping.file_system),
+                          kernel_version_);
+}
+
 void PageLooker::Classify(uint64_t address, int status, PageView* view) {
   if (status >= 0) {
     view->node = core::NodeId(status);
@@ -166,6 +185,7 @@ void PageLooker::Classify(uint64_t address, int status, PageView* view) {
     if (view->entry.file()) {
       const Mapping* mapping = Mappings().Find(VirtualAddress(address));
       view->fixed = mapping != nullptr && mapping->special();
+      view->writes_out = mapping != nullptr && WritesOut(*view, *mapping);
     }
     return;
   }

@@ -31,6 +31,9 @@ struct PageView {
   bool hidden = false;
   // Resident, but put there by the kernel itself (vdso): never moves.
   bool fixed = false;
+  // Dirty, and of a file system whose dirty pages the kernel writes out before
+  // it moves them. Seen where frames are visible.
+  bool writes_out = false;
   // Why `node` is unknown.
   core::Reason reason = core::Reason::kNone;
   PagemapEntry entry;
@@ -78,13 +81,16 @@ class PageLooker {
   void LookAtFrames(absl::Span<const uint64_t> addresses,
                     absl::Span<PageView> views);
   void Classify(uint64_t address, int status, PageView* view);
+  bool WritesOut(const PageView& view, const Mapping& mapping);
   absl::Status ExitedOr(const absl::Status& status) const;
 
   SystemCalls* const system_;
   const std::string proc_root_;
   const ProcessIdentity* const process_;
+  const KernelVersion kernel_version_;
   absl::optional<FrameStates> frames_;
   absl::optional<AddressSpace> mappings_;
+  absl::optional<FileSystems> file_systems_;
   // Reused from look to look.
   std::vector<int> statuses_;
   std::vector<PagemapEntry> entries_;

@@ -87,6 +87,8 @@ class FrameFlags {
   bool writeback() const { return Bit(8); }
   bool anonymous() const { return Bit(12); }
   bool swap_cache() const { return Bit(13); }
+  // Anonymous, or of tmpfs: written out to swap, not to a file.
+  bool swap_backed() const { return Bit(14); }
   bool compound_head() const { return Bit(15); }
   bool compound_tail() const { return Bit(16); }
   bool hugetlb() const { return Bit(17); }

@@ -21,6 +21,10 @@ ScreenDecision Screen(Mode mode, bool forced, bool move_shared,
       return {Screening::kSubmitAlone, Reason::kNone};
     }
   }
+  if (view.writes_out) {
+    if (mode != Mode::kSync) return {Screening::kFail, Reason::kDirty};
+    return {Screening::kSubmitAlone, Reason::kNone};
+  }
   const bool likely_left = view.shared() && !move_shared;
   const bool off_lru = view.folio.has_value() && !view.folio->flags.lru() &&
                        !view.folio->flags.hugetlb();

@@ -56,7 +56,9 @@ Migrated FakeMemory::Migrate(FakeFolio* folio, int node) {
   if (destination.free_pages - folio->pages < destination.low_watermark_pages) {
     ++reclaims;
   }
-  if (folio->locked || folio->writeback) ++waits;
+  const bool write_out = folio->dirty && folio->writes_out;
+  if (folio->locked || folio->writeback || write_out) ++waits;
+  if (write_out) folio->dirty = false;
   folio->locked = false;
   folio->writeback = false;
   if (folio->pinned) return Migrated::kFailed;
@@ -86,10 +88,10 @@ uint64_t FakeMemory::FlagsOf(uint64_t frame) const {
   return Bit(0, folio->locked && told) | Bit(4, folio->dirty && told) |
          Bit(5, folio->lru == Lru::kOnList && !folio->hugetlb) |
          Bit(8, folio->writeback && told) | Bit(12, folio->anonymous) |
-         Bit(15, large && !tail) | Bit(16, large && tail) |
-         Bit(17, folio->hugetlb) | Bit(21, folio->ksm) |
-         Bit(22, large && !folio->hugetlb) | Bit(24, folio->zero) |
-         Bit(33, folio->mlocked);
+         Bit(14, folio->anonymous) | Bit(15, large && !tail) |
+         Bit(16, large && tail) | Bit(17, folio->hugetlb) |
+         Bit(21, folio->ksm) | Bit(22, large && !folio->hugetlb) |
+         Bit(24, folio->zero) | Bit(33, folio->mlocked);
 }
 
 uint64_t FakeMemory::MapCountOf(uint64_t frame) const {

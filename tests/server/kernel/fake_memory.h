@@ -27,6 +27,7 @@ struct FakeFolio {
   bool hugetlb = false;
   bool zero = false;  // the page of zeroes
   bool dirty = false;
+  bool writes_out = false;  // while dirty: its file system cannot move it so
   bool ksm = false;
   bool mlocked = false;
   bool pinned = false;

@@ -12,7 +12,8 @@ std::string Header(const FakeMapping& mapping) {
   return absl::StrCat(
       absl::Hex(mapping.first_page << 12, absl::kZeroPad8), "-",
       absl::Hex((mapping.first_page + mapping.pages) << 12, absl::kZeroPad8),
-      " ", mapping.permissions, " 00000000 00:00 0 ", mapping.name, "\n");
+      " ", mapping.permissions, " 00000000 ", mapping.file_system, " 0 ",
+      mapping.name, "\n");
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ struct FakeMapping {
   std::string permissions = "rw-p";
   std::string name;     // of a file, or "[vdso]"
   bool device = false;  // VM_PFNMAP
+  std::string file_system = "00:00";
 
   bool anonymous() const { return name.empty() && permissions[3] == 'p'; }
   bool inaccessible() const { return permissions.substr(0, 3) == "---"; }
