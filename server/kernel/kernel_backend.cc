@@ -9,8 +9,8 @@
 #include "server/core/limits.h"
 #include "server/kernel/cgroup.h"
 #include "server/kernel/kernel_process.h"
-#include "server/kernel/privileges.h"
 #include "server/kernel/process_identity.h"
+#include "server/kernel/self_check.h"
 #include "server/kernel/topology_reader.h"
 
 namespace pageferry::kernel {
@@ -37,7 +37,8 @@ constexpr PageState kFrameStates[] = {
 
 KernelBackend::KernelBackend(const Options& options)
     : options_(options),
-      system_(options.system != nullptr ? options.system : &linux_) {}
+      system_(options.system != nullptr ? options.system : &linux_),
+      privileges_(CheckSelf(*system_, options_.proc_root)) {}
 
 absl::StatusOr<std::unique_ptr<core::Backend>> KernelBackend::Create(
     const Options& options) {
@@ -71,14 +72,22 @@ absl::StatusOr<core::Topology> KernelBackend::ReadTopology() const {
 core::Capabilities KernelBackend::ReadCapabilities() const {
   core::Capabilities capabilities;
   capabilities.kernel_release = system_->KernelRelease();
-  capabilities.privileges = ReadPrivileges(*system_, options_.proc_root);
+  capabilities.privileges = privileges_;
+  capabilities.privileges.push_back(
+      CheckCpuset(*system_, options_.proc_root, MemoryNodes()));
   for (Mode mode : {Mode::kAsync, Mode::kSyncLight, Mode::kSync}) {
     capabilities.modes.push_back({mode, {Fidelity::kScreened}});
   }
   for (PageState state : kPagemapStates) {
     capabilities.visible_page_states.Add(state);
   }
-  if (FramesVisible(*system_, options_.proc_root)) {
+  const auto present = [&](absl::string_view name) {
+    return std::any_of(privileges_.begin(), privileges_.end(),
+                       [name](const core::Privilege& privilege) {
+                         return privilege.name == name && privilege.present;
+                       });
+  };
+  if (present("CAP_SYS_ADMIN") && present("kpageflags")) {
     for (PageState state : kFrameStates) {
       capabilities.visible_page_states.Add(state);
     }

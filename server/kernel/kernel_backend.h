@@ -49,6 +49,8 @@ class KernelBackend final : public core::Backend {
   LinuxSystemCalls linux_;
   const Options options_;
   SystemCalls* const system_;
+  // Found out at start: rights do not come and go.
+  const std::vector<core::Privilege> privileges_;
 };
 
 }  // namespace pageferry::kernel

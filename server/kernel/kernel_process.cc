@@ -8,7 +8,7 @@
 #include "server/core/refusal.h"
 #include "server/kernel/cpuset.h"
 #include "server/kernel/kernel_mover.h"
-#include "server/kernel/privileges.h"
+#include "server/kernel/self_check.h"
 
 namespace pageferry::kernel {
 namespace {

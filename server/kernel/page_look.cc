@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/refusal.h"
-#include "server/kernel/privileges.h"
+#include "server/kernel/self_check.h"
 
 namespace pageferry::kernel {
 namespace {
@@ -49,9 +49,9 @@ PageLooker::PageLooker(SystemCalls* system, std::string proc_root,
       proc_root_(std::move(proc_root)),
       process_(process),
       kernel_version_(KernelVersion::Parse(system->KernelRelease())) {
-  // Without it kpageflags may open (its owner is root), but pagemap has no
-  // frames to look up there.
-  if (!HasCapability(system->EffectiveCapabilities(), kCapSysAdmin)) return;
+  // Without, kpageflags may open (its owner is root), but there is nothing to
+  // look up in it.
+  if (!ShowsFrames(*system, proc_root_)) return;
   absl::StatusOr<FrameStates> frames = FrameStates::Open(system, proc_root_);
   if (frames.ok()) frames_ = *std::move(frames);
 }

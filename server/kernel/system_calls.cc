@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +23,9 @@ namespace {
 
 // IOV_MAX of Linux.
 constexpr size_t kMaxVectors = 1024;
+
+// A page that nothing else is on.
+alignas(4096) volatile char own_page[4096];
 
 SystemResult Result(int64_t value) { return {value, value < 0 ? errno : 0}; }
 
@@ -105,6 +111,41 @@ std::string LinuxSystemCalls::KernelRelease() {
 }
 
 int32_t LinuxSystemCalls::OwnPid() { return getpid(); }
+
+uint64_t LinuxSystemCalls::OwnPage() {
+  own_page[0] = 1;
+  return reinterpret_cast<uint64_t>(own_page);
+}
+
+SystemResult LinuxSystemCalls::StartProbe() {
+  int ready[2];
+  if (pipe2(ready, O_CLOEXEC) != 0) return Result(-1);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    // Only what is safe after a fork of a process with threads.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_DUMPABLE, 0);
+    own_page[0] = 2;  // now this process's own
+    const char byte = 0;
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  const SystemResult result = Result(pid);
+  close(ready[1]);
+  char byte = 0;
+  if (result.ok()) {
+    while (read(ready[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+  }
+  close(ready[0]);
+  return result;
+}
+
+void LinuxSystemCalls::EndProbe(int32_t pid) {
+  kill(pid, SIGKILL);
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
 
 absl::StatusOr<std::string> ReadTextFile(SystemCalls& system,
                                          const std::string& path) {

@@ -68,6 +68,15 @@ class SystemCalls {
 
   // getpid(2).
   virtual int32_t OwnPid() = 0;
+
+  // The address of a page of this process that is in memory: to try things on.
+  virtual uint64_t OwnPage() = 0;
+
+  // fork(2): a child that has a page of its own there, is not dumpable (so
+  // that ptrace access to it takes CAP_SYS_PTRACE: ptrace(2), "Ptrace access
+  // mode checking"), and sleeps until EndProbe() or this process ends. Its pid.
+  virtual SystemResult StartProbe() = 0;
+  virtual void EndProbe(int32_t pid) = 0;
 };
 
 class LinuxSystemCalls : public SystemCalls {
@@ -88,6 +97,9 @@ class LinuxSystemCalls : public SystemCalls {
   uint64_t EffectiveCapabilities() override;
   std::string KernelRelease() override;
   int32_t OwnPid() override;
+  uint64_t OwnPage() override;
+  SystemResult StartProbe() override;
+  void EndProbe(int32_t pid) override;
 };
 
 // A whole text file, of procfs or sysfs too, where sizes are not told.

@@ -4,7 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "server/kernel/kernel_backend.h"
-#include "server/kernel/privileges.h"
+#include "server/kernel/self_check.h"
 #include "tests/server/kernel/kernel_fixture.h"
 
 namespace pageferry::kernel {
@@ -24,6 +24,12 @@ class CapabilitiesTest : public KernelTest {
     kernel_.capabilities &= ~(uint64_t{1} << capability);
   }
 
+  // What a daemon that starts now would find.
+  Capabilities Read() {
+    OpenBackend();
+    return backend_->ReadCapabilities();
+  }
+
   bool Has(const Capabilities& capabilities, absl::string_view name) {
     for (const core::Privilege& privilege : capabilities.privileges) {
       if (privilege.name != name) continue;
@@ -37,7 +43,7 @@ class CapabilitiesTest : public KernelTest {
 
 TEST_F(CapabilitiesTest, AMachineWithAllRightsIsReady) {
   kernel_.SetFile("/proc/sys/kernel/numa_balancing", "1\n");
-  const Capabilities capabilities = backend_->ReadCapabilities();
+  const Capabilities capabilities = Read();
   EXPECT_TRUE(capabilities.ready) << capabilities.not_ready_reason;
   EXPECT_EQ(capabilities.kernel_release, "6.12.0-fake");
   EXPECT_TRUE(capabilities.numa_balancing);
@@ -57,7 +63,7 @@ TEST_F(CapabilitiesTest, EachMissingRightIsTold) {
   Drop(kCapSysPtrace);
   Drop(kCapDacReadSearch);
   Drop(kCapSysAdmin);
-  const Capabilities capabilities = backend_->ReadCapabilities();
+  const Capabilities capabilities = Read();
   EXPECT_TRUE(capabilities.ready);
   EXPECT_FALSE(Has(capabilities, "CAP_SYS_NICE"));
   EXPECT_FALSE(Has(capabilities, "CAP_SYS_PTRACE"));
@@ -66,13 +72,42 @@ TEST_F(CapabilitiesTest, EachMissingRightIsTold) {
   EXPECT_TRUE(Has(capabilities, "move_pages"));
 }
 
+TEST_F(CapabilitiesTest, RightsThatDoNotCountAreFoundMissing) {
+  kernel_.in_user_namespace = true;
+  const Capabilities capabilities = Read();
+  EXPECT_FALSE(Has(capabilities, "CAP_SYS_NICE"));
+  EXPECT_FALSE(Has(capabilities, "CAP_SYS_PTRACE"));
+  EXPECT_FALSE(Has(capabilities, "CAP_SYS_ADMIN"));
+  EXPECT_FALSE(capabilities.visible_page_states.Has(PageState::kLocked));
+}
+
+TEST_F(CapabilitiesTest, TheChildThatIsTriedOnIsGoneAfterwards) {
+  Read();
+  EXPECT_FALSE(backend_->OpenProcess(FakeKernel::kProbePid, {}).ok());
+}
+
+TEST_F(CapabilitiesTest, WithoutAChildTheCapabilityIsBelieved) {
+  kernel_.fork_denied = true;
+  EXPECT_TRUE(Has(Read(), "CAP_SYS_PTRACE"));
+  Drop(kCapSysPtrace);
+  EXPECT_FALSE(Has(Read(), "CAP_SYS_PTRACE"));
+}
+
+TEST_F(CapabilitiesTest, NodesOutsideTheOwnCpusetAreToldWheneverAsked) {
+  EXPECT_TRUE(Has(Read(), "cpuset"));
+  kernel_.own()->allowed_nodes = {0};
+  const Capabilities capabilities = backend_->ReadCapabilities();
+  EXPECT_FALSE(Has(capabilities, "cpuset"));
+  EXPECT_THAT(capabilities.privileges.back().cost_of_lack,
+              HasSubstr("(now: 1)"));
+}
+
 TEST_F(CapabilitiesTest, StatesNeedFramesAndTheirFlags) {
   Drop(kCapSysAdmin);
-  EXPECT_FALSE(backend_->ReadCapabilities().visible_page_states.Has(
-      PageState::kWriteback));
+  EXPECT_FALSE(Read().visible_page_states.Has(PageState::kWriteback));
   kernel_.capabilities = ~uint64_t{0};
   kernel_.frame_files_open = false;
-  const Capabilities capabilities = backend_->ReadCapabilities();
+  const Capabilities capabilities = Read();
   EXPECT_FALSE(capabilities.visible_page_states.Has(PageState::kWriteback));
   EXPECT_TRUE(capabilities.visible_page_states.Has(PageState::kShared));
   EXPECT_FALSE(Has(capabilities, "kpageflags"));
@@ -80,7 +115,7 @@ TEST_F(CapabilitiesTest, StatesNeedFramesAndTheirFlags) {
 
 TEST_F(CapabilitiesTest, SeccompMakesTheBackendNotReady) {
   kernel_.seccomp_denies = true;
-  const Capabilities capabilities = backend_->ReadCapabilities();
+  const Capabilities capabilities = Read();
   EXPECT_FALSE(capabilities.ready);
   EXPECT_THAT(capabilities.not_ready_reason, HasSubstr("move_pages"));
   EXPECT_THAT(capabilities.not_ready_reason, HasSubstr("seccomp"));
@@ -88,12 +123,12 @@ TEST_F(CapabilitiesTest, SeccompMakesTheBackendNotReady) {
 
 TEST_F(CapabilitiesTest, WithoutPidfdOpenTheBackendIsNotReady) {
   kernel_.pidfd_open_denied = true;
-  EXPECT_FALSE(backend_->ReadCapabilities().ready);
+  EXPECT_FALSE(Read().ready);
 }
 
 TEST_F(CapabilitiesTest, OneMemoryNodeIsNotEnough) {
   kernel_.memory.RemoveNode(1);
-  const Capabilities capabilities = backend_->ReadCapabilities();
+  const Capabilities capabilities = Read();
   EXPECT_FALSE(capabilities.ready);
   EXPECT_THAT(capabilities.not_ready_reason, HasSubstr("one NUMA node"));
 }

@@ -34,6 +34,23 @@ FakeProcess* FakeKernel::AddProcess(int32_t pid, uint64_t start_time_ticks) {
   return process.get();
 }
 
+uint64_t FakeKernel::OwnPage() {
+  if (own()->Find(kOwnPage) == nullptr) {
+    own()->Map(kOwnPage, 1);
+    own()->Put(kOwnPage, memory.Place(memory.nodes().begin()->first));
+  }
+  return kOwnPage << 12;
+}
+
+SystemResult FakeKernel::StartProbe() {
+  if (fork_denied) return Fails(EAGAIN);
+  FakeProcess* probe = AddProcess(kProbePid);
+  probe->Map(kOwnPage, 1);
+  probe->Put(kOwnPage, memory.Place(memory.nodes().begin()->first));
+  probe->access_denied = !Capable(19);
+  return {kProbePid, 0};
+}
+
 void FakeKernel::Exit(int32_t pid) {
   processes_.at(pid)->exited = true;
   processes_.erase(pid);
@@ -145,7 +162,7 @@ SystemResult FakeKernel::OpenOfProcess(const std::string& process,
   if (name == "pagemap") {
     if (file.process->pagemap_denied) return Fails(EACCES);
     file.kind = Kind::kPagemap;
-    file.frames_visible = (capabilities >> 21 & 1) != 0;  // CAP_SYS_ADMIN
+    file.frames_visible = Capable(21);  // CAP_SYS_ADMIN
   } else if (name == "stat") {
     file.text = file.process->Stat();
   } else if (name == "status") {

@@ -49,6 +49,8 @@ struct MoveCall {
 class FakeKernel final : public SystemCalls {
  public:
   static constexpr int32_t kOwnPid = 4242;
+  static constexpr int32_t kProbePid = 4243;
+  static constexpr uint64_t kOwnPage = 0x700;  // page number
 
   // `clock` must outlive this.
   explicit FakeKernel(core::FakeClock* clock);
@@ -69,6 +71,9 @@ class FakeKernel final : public SystemCalls {
   bool frame_files_open = true;  // kpageflags and kpagecount
   bool seccomp_denies = false;   // move_pages
   bool pidfd_open_denied = false;
+  bool fork_denied = false;
+  // Capabilities do not count: a user namespace of its own.
+  bool in_user_namespace = false;
   std::string release = "6.12.0-fake";
   // Time that a moving call takes.
   absl::Duration call_cost;
@@ -107,6 +112,9 @@ class FakeKernel final : public SystemCalls {
   uint64_t EffectiveCapabilities() override { return capabilities; }
   std::string KernelRelease() override { return release; }
   int32_t OwnPid() override { return kOwnPid; }
+  uint64_t OwnPage() override;
+  SystemResult StartProbe() override;
+  void EndProbe(int32_t pid) override { Exit(pid); }
 
  private:
   enum class Kind { kText, kPagemap, kFrameFlags, kFrameCounts, kPidfd };
@@ -118,6 +126,10 @@ class FakeKernel final : public SystemCalls {
     bool frames_visible = false;
   };
 
+  // Whether a capability counts in the initial user namespace.
+  bool Capable(int capability) const {
+    return !in_user_namespace && (capabilities >> capability & 1) != 0;
+  }
   std::shared_ptr<FakeProcess> FindProcess(int32_t pid) const;
   SystemResult OpenFile(File file);
   SystemResult OpenOfProcess(const std::string& process,

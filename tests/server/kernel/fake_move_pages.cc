@@ -43,7 +43,7 @@ SystemResult FakeKernel::MovePages(int32_t pid,
 int FakeKernel::CheckMovePages(const FakeProcess* process, int flags) const {
   if (seccomp_denies) return EPERM;
   if ((flags & ~(kMovePagesExclusive | kMovePagesAll)) != 0) return EINVAL;
-  if ((flags & kMovePagesAll) != 0 && (capabilities >> 23 & 1) == 0) {
+  if ((flags & kMovePagesAll) != 0 && !Capable(23)) {
     return EPERM;  // CAP_SYS_NICE
   }
   if (process == nullptr) return ESRCH;

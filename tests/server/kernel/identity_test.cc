@@ -4,7 +4,7 @@
 #include <cerrno>
 
 #include "gmock/gmock.h"
-#include "server/kernel/privileges.h"
+#include "server/kernel/self_check.h"
 #include "server/kernel/process_identity.h"
 #include "tests/server/kernel/kernel_fixture.h"
 

@@ -4,7 +4,7 @@
 
 #include "server/core/reasons.h"
 #include "server/kernel/kernel_backend.h"
-#include "server/kernel/privileges.h"
+#include "server/kernel/self_check.h"
 
 namespace pageferry::kernel {
 
@@ -20,11 +20,16 @@ KernelWorld::KernelWorld()
   kernel_.memory.AddNode(0, 1'000'000);
   kernel_.memory.AddNode(1, 1'000'000);
   process_ = kernel_.AddProcess(kPid);
+  OpenBackend();
+  parameters_.mode = core::Mode::kSync;
+}
+
+void KernelWorld::OpenBackend() {
   KernelBackend::Options options;
   options.telemetry = &telemetry_;
   options.system = &kernel_;
   backend_ = *KernelBackend::Create(options);
-  parameters_.mode = core::Mode::kSync;
+  kernel_.moves.clear();  // those of the self-check
 }
 
 void KernelWorld::FillPages(uint64_t first, uint64_t count, int node) {

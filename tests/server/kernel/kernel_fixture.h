@@ -64,6 +64,9 @@ class KernelWorld {
   // Nodes 0 and 1 with a million free pages each; a process without mappings.
   KernelWorld();
 
+  // A backend as it comes up now, in place of the one before.
+  void OpenBackend();
+
   // A mapping of private memory with base pages on `node`.
   void FillPages(uint64_t first, uint64_t count, int node = 0);
   // A mapping of `count` huge pages on `node`.

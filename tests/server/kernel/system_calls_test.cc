@@ -129,5 +129,25 @@ TEST(DescriptorTest, ClosesOnceAndMoves) {
   EXPECT_FALSE(Descriptor().open());
 }
 
+TEST(ProbeTest, IsAChildWithAPageOfItsOwnUntilItIsEnded) {
+  LinuxSystemCalls system;
+  const uint64_t page = system.OwnPage();
+  EXPECT_EQ(page % 4096, 0u);
+  const SystemResult probe = system.StartProbe();
+  ASSERT_TRUE(probe.ok());
+  const int32_t pid = static_cast<int32_t>(probe.value);
+  const SystemResult pidfd = system.PidfdOpen(pid);
+  ASSERT_TRUE(pidfd.ok());
+  const Descriptor descriptor(&system, static_cast<int>(pidfd.value));
+  EXPECT_EQ(system.PidfdHasExited(descriptor.get()).value, 0);
+  const std::string folder = "/proc/" + std::to_string(pid);
+  const auto status = ReadTextFile(system, folder + "/status");
+  ASSERT_TRUE(status.ok());
+  EXPECT_THAT(*status, HasSubstr("PPid:\t" + std::to_string(getpid())));
+  system.EndProbe(pid);
+  EXPECT_EQ(system.PidfdHasExited(descriptor.get()).value, 1);
+  EXPECT_FALSE(ReadTextFile(system, folder + "/status").ok());
+}
+
 }  // namespace
 }  // namespace pageferry::kernel
