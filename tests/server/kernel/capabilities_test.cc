@@ -45,9 +45,11 @@ TEST_F(CapabilitiesTest, AMachineWithAllRightsIsReady) {
     EXPECT_TRUE(privilege.present) << privilege.name;
   }
   ASSERT_EQ(capabilities.modes.size(), 3u);
-  for (const auto& [mode, fidelities] : capabilities.modes) {
-    EXPECT_THAT(fidelities, ElementsAre(Fidelity::kScreened));
-  }
+  EXPECT_THAT(capabilities.modes[0].second,
+              ElementsAre(Fidelity::kScreened, Fidelity::kKernel));
+  EXPECT_EQ(capabilities.modes[0].first, Mode::kAsync);
+  EXPECT_THAT(capabilities.modes[1].second, ElementsAre(Fidelity::kScreened));
+  EXPECT_THAT(capabilities.modes[2].second, ElementsAre(Fidelity::kScreened));
   EXPECT_TRUE(capabilities.visible_page_states.Has(PageState::kLocked));
   EXPECT_EQ(kernel_.open_descriptors(), 0u);
 }
@@ -64,6 +66,26 @@ TEST_F(CapabilitiesTest, EachMissingRightIsTold) {
   EXPECT_FALSE(Has(capabilities, "CAP_DAC_READ_SEARCH"));
   EXPECT_FALSE(Has(capabilities, "CAP_SYS_ADMIN"));
   EXPECT_TRUE(Has(capabilities, "move_pages"));
+}
+
+TEST_F(CapabilitiesTest, WithoutDamonEveryModeIsScreenedAndTheReasonIsTold) {
+  kernel_.damon.writable = false;
+  KernelBackend::Options options;
+  options.telemetry = &telemetry_;
+  options.system = &kernel_;
+  backend_ = *KernelBackend::Create(options);
+  const Capabilities capabilities = backend_->ReadCapabilities();
+  EXPECT_TRUE(capabilities.ready);
+  EXPECT_FALSE(Has(capabilities, "damon"));
+  EXPECT_THAT(capabilities.privileges.back().cost_of_lack,
+              HasSubstr("nr_kdamonds"));
+  EXPECT_THAT(capabilities.modes[0].second, ElementsAre(Fidelity::kScreened));
+}
+
+TEST_F(CapabilitiesTest, FidelityKernelNeedsVisibleFrames) {
+  Drop(kCapSysAdmin);
+  EXPECT_THAT(backend_->ReadCapabilities().modes[0].second,
+              ElementsAre(Fidelity::kScreened));
 }
 
 TEST_F(CapabilitiesTest, StatesNeedFramesAndTheirFlags) {
@@ -104,7 +126,7 @@ TEST_F(CapabilitiesTest, NumaBalancingIsOffWhereTheKernelHasNone) {
   EXPECT_FALSE(backend_->ReadCapabilities().numa_balancing);
 }
 
-TEST_F(CapabilitiesTest, EveryModeIsScreened) {
+TEST_F(CapabilitiesTest, EveryModeMayFallBackToScreened) {
   for (const Mode mode : {Mode::kAsync, Mode::kSyncLight, Mode::kSync}) {
     core::MoveParameters parameters;
     parameters.mode = mode;
