@@ -38,7 +38,9 @@ constexpr PageState kFrameStates[] = {
 KernelBackend::KernelBackend(const Options& options)
     : options_(options),
       system_(options.system != nullptr ? options.system : &linux_),
-      privileges_(CheckSelf(*system_, options_.proc_root)) {}
+      privileges_(CheckSelf(*system_, options_.proc_root)),
+      damon_(std::make_unique<Damon>(system_, options.proc_root,
+                                     options.sys_root)) {}
 
 absl::StatusOr<std::unique_ptr<core::Backend>> KernelBackend::Create(
     const Options& options) {
@@ -50,10 +52,12 @@ absl::StatusOr<std::unique_ptr<core::Backend>> KernelBackend::Create(
         absl::StrCat(options.proc_root, " is no procfs (",
                      own.status().message(), "); mount one there"));
   }
+  backend->damon_->Prepare();
   return backend;
 }
 
 Fidelity KernelBackend::WeakestFidelity(const core::MoveParameters&) const {
+  // Also where KERNEL is preferred: a page may always fall back.
   return Fidelity::kScreened;
 }
 
@@ -75,19 +79,24 @@ core::Capabilities KernelBackend::ReadCapabilities() const {
   capabilities.privileges = privileges_;
   capabilities.privileges.push_back(
       CheckCpuset(*system_, options_.proc_root, MemoryNodes()));
-  for (Mode mode : {Mode::kAsync, Mode::kSyncLight, Mode::kSync}) {
-    capabilities.modes.push_back({mode, {Fidelity::kScreened}});
-  }
-  for (PageState state : kPagemapStates) {
-    capabilities.visible_page_states.Add(state);
-  }
+  capabilities.privileges.push_back(DamonPrivilege());
   const auto present = [&](absl::string_view name) {
     return std::any_of(privileges_.begin(), privileges_.end(),
                        [name](const core::Privilege& privilege) {
                          return privilege.name == name && privilege.present;
                        });
   };
-  if (present("CAP_SYS_ADMIN") && present("kpageflags")) {
+  const bool frames_visible = present("CAP_SYS_ADMIN") && present("kpageflags");
+  for (Mode mode : {Mode::kAsync, Mode::kSyncLight, Mode::kSync}) {
+    capabilities.modes.push_back({mode, {Fidelity::kScreened}});
+  }
+  if (frames_visible && damon_->available().ok()) {
+    capabilities.modes[0].second.push_back(Fidelity::kKernel);
+  }
+  for (PageState state : kPagemapStates) {
+    capabilities.visible_page_states.Add(state);
+  }
+  if (frames_visible) {
     for (PageState state : kFrameStates) {
       capabilities.visible_page_states.Add(state);
     }
@@ -116,13 +125,25 @@ core::Capabilities KernelBackend::ReadCapabilities() const {
   return capabilities;
 }
 
+core::Privilege KernelBackend::DamonPrivilege() const {
+  const absl::Status available = damon_->available();
+  return {
+      "damon", available.ok(),
+      absl::StrCat(
+          "async has fidelity SCREENED only, never KERNEL; that takes Linux "
+          "6.11 or later, CAP_SYS_ADMIN, the right to write "
+          "/sys/kernel/mm/damon/admin, and nobody else who uses DAMON",
+          available.ok() ? "" : absl::StrCat(" (", available.message(), ")"))};
+}
+
 absl::StatusOr<std::unique_ptr<core::TargetProcess>> KernelBackend::OpenProcess(
     int32_t pid, absl::optional<uint64_t> start_time_ticks) {
   absl::StatusOr<std::unique_ptr<ProcessIdentity>> identity =
       ProcessIdentity::Open(system_, options_.proc_root, pid, start_time_ticks);
   if (!identity.ok()) return identity.status();
-  return std::make_unique<KernelProcess>(
-      system_, options_.proc_root, *std::move(identity), options_.telemetry);
+  return std::make_unique<KernelProcess>(system_, options_.proc_root,
+                                         *std::move(identity), damon_.get(),
+                                         options_.telemetry);
 }
 
 absl::StatusOr<std::vector<core::ProcessId>> KernelBackend::ListCgroup(

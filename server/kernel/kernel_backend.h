@@ -10,11 +10,13 @@
 #include "absl/status/statusor.h"
 #include "server/core/backend.h"
 #include "server/core/telemetry.h"
+#include "server/kernel/damon.h"
 #include "server/kernel/system_calls.h"
 
 namespace pageferry::kernel {
 
-// See core::Backend. Every mode is kept by screening: no system call takes one.
+// See core::Backend. Every mode is kept by screening, since no system call
+// takes one; async can also be had of the kernel itself, by way of DAMON.
 class KernelBackend final : public core::Backend {
  public:
   struct Options {
@@ -27,7 +29,8 @@ class KernelBackend final : public core::Backend {
     std::string cgroup_root = "/sys/fs/cgroup";
   };
 
-  // Fails when `proc_root` is no procfs.
+  // Fails when `proc_root` is no procfs. Removes what a killed daemon left in
+  // DAMON, and tries how DAMON can be used: up to a second, blocking.
   static absl::StatusOr<std::unique_ptr<core::Backend>> Create(
       const Options& options);
 
@@ -45,12 +48,14 @@ class KernelBackend final : public core::Backend {
 
  private:
   explicit KernelBackend(const Options& options);
+  core::Privilege DamonPrivilege() const;
 
   LinuxSystemCalls linux_;
   const Options options_;
   SystemCalls* const system_;
   // Found out at start: rights do not come and go.
   const std::vector<core::Privilege> privileges_;
+  const std::unique_ptr<Damon> damon_;
 };
 
 }  // namespace pageferry::kernel

@@ -25,6 +25,19 @@ void Record(const PageView& view, PageAttempt* attempt) {
   if (view.folio.has_value()) attempt->folio_pages = view.folio->pages;
 }
 
+// Pages in a batch of async mode; whole blocks of the address space.
+constexpr uint32_t kAsyncBatchPages = core::kHugePagePages;
+
+// The same where DAMON is asked first: 16 MiB.
+constexpr uint32_t kKernelBatchPages = 4096;
+
+bool AnyUntried(const Batch& batch) {
+  return std::any_of(batch.pages.begin(), batch.pages.end(),
+                     [](const PageAttempt& attempt) {
+                       return attempt.answer == Answer::kUntried;
+                     });
+}
+
 void AnswerWith(Answer answer, Reason reason, PageAttempt* attempt) {
   attempt->answer = answer;
   attempt->reason = reason;
@@ -37,7 +50,7 @@ KernelMover::KernelMover(SystemCalls* system, const std::string& proc_root,
                          const core::PageList* pages,
                          const core::MoveParameters& parameters,
                          absl::optional<AddressSpace> huge_page_hints,
-                         core::Telemetry* telemetry)
+                         Damon* damon, core::Telemetry* telemetry)
     : system_(system),
       process_(process),
       pages_(pages),
@@ -45,14 +58,26 @@ KernelMover::KernelMover(SystemCalls* system, const std::string& proc_root,
       huge_page_hints_(std::move(huge_page_hints)),
       looker_(system, proc_root, process),
       mover_(system, proc_root, process, &looker_, pages, parameters,
-             telemetry) {}
+             telemetry) {
+  if (parameters.mode != Mode::kAsync ||
+      parameters.preferred_fidelity != core::Fidelity::kKernel ||
+      parameters.validate_only || !looker_.frames_visible() ||
+      !damon->may_be_had()) {
+    return;
+  }
+  damon_mover_.emplace(system, proc_root, damon, process, &looker_, parameters,
+                       telemetry);
+}
 
 uint32_t KernelMover::preferred_batch_pages() const {
+  // Writing an application down for DAMON costs as much as moving some hundred
+  // pages.
+  if (damon_mover_.has_value()) return kKernelBatchPages;
   // A few calls' worth: what was seen of a page is then still fresh when its
   // call comes, and results stream in short steps.
   switch (parameters_.mode) {
     case Mode::kAsync:
-      return 512;
+      return kAsyncBatchPages;
     case Mode::kSyncLight:
       return 2048;
     case Mode::kSync:
@@ -63,6 +88,68 @@ uint32_t KernelMover::preferred_batch_pages() const {
 
 StopReason KernelMover::TryBatch(const Batch& batch,
                                  const core::MigrationControl& control) {
+  StopReason fatal = StopReason::kNone;
+  if (damon_mover_.has_value()) {
+    fatal = TryKernel(batch, control);
+    if (fatal == StopReason::kNone) fatal = TryScreenedInParts(batch, control);
+  } else {
+    fatal = TryScreened(batch, control);
+  }
+  SumUp();
+  return fatal;
+}
+
+void KernelMover::SumUp() {
+  statistics_ = mover_.statistics();
+  if (!damon_mover_.has_value()) return;
+  const core::MoverStatistics& damon = damon_mover_->statistics();
+  statistics_.kernel_calls += damon.kernel_calls;
+  statistics_.longest_kernel_call =
+      std::max(statistics_.longest_kernel_call, damon.longest_kernel_call);
+  statistics_.kernel_fidelity_pages = damon.kernel_fidelity_pages;
+}
+
+StopReason KernelMover::TryKernel(const Batch& batch,
+                                  const core::MigrationControl& control) {
+  // A page that did not move so does not get another try of this kind, which
+  // costs more than a screened one: whatever comes again is known already.
+  const bool known =
+      std::all_of(batch.pages.begin(), batch.pages.end(),
+                  [](const PageAttempt& attempt) { return attempt.seen; });
+  if (known) return StopReason::kNone;
+  const StopReason fatal = LookAt(batch);
+  if (fatal != StopReason::kNone) return fatal;
+  Plan plan;
+  for (size_t i = 0; i < indices_.size(); ++i) Decide(batch, i, &plan);
+  return damon_mover_->Move(batch.destination, absl::MakeSpan(plan.plain),
+                            Folios(plan.plain), control);
+}
+
+StopReason KernelMover::TryScreenedInParts(
+    const Batch& batch, const core::MigrationControl& control) {
+  const absl::Span<PageAttempt> pages = batch.pages;
+  const auto block = [&pages](size_t i) {
+    return pages[i].address.page_number() / kAsyncBatchPages;
+  };
+  for (size_t begin = 0, end = 0; begin < pages.size(); begin = end) {
+    for (end = begin + 1; end < pages.size();) {
+      if (end - begin >= kAsyncBatchPages && block(end) != block(end - 1))
+        break;
+      ++end;
+    }
+    Batch part = batch;
+    part.pages = pages.subspan(begin, end - begin);
+    if (!AnyUntried(part)) continue;
+    const StopReason fatal = TryScreened(part, control);
+    if (fatal != StopReason::kNone) return fatal;
+    // Left behind a page that got no memory, or by a stop.
+    if (AnyUntried(part)) break;
+  }
+  return StopReason::kNone;
+}
+
+StopReason KernelMover::TryScreened(const Batch& batch,
+                                    const core::MigrationControl& control) {
   StopReason fatal = LookAt(batch);
   if (fatal != StopReason::kNone) return fatal;
   Plan plan;

@@ -13,6 +13,7 @@
 #include "server/core/backend.h"
 #include "server/core/batch_mover.h"
 #include "server/core/telemetry.h"
+#include "server/kernel/damon_mover.h"
 #include "server/kernel/page_look.h"
 #include "server/kernel/page_mover.h"
 #include "server/kernel/screen.h"
@@ -27,7 +28,7 @@ class KernelMover final : public core::BatchMover {
   KernelMover(SystemCalls* system, const std::string& proc_root,
               const ProcessIdentity* process, const core::PageList* pages,
               const core::MoveParameters& parameters,
-              absl::optional<AddressSpace> huge_page_hints,
+              absl::optional<AddressSpace> huge_page_hints, Damon* damon,
               core::Telemetry* telemetry);
 
   uint32_t preferred_batch_pages() const override;
@@ -35,7 +36,7 @@ class KernelMover final : public core::BatchMover {
   core::StopReason TryBatch(const core::Batch& batch,
                             const core::MigrationControl& control) override;
   const core::MoverStatistics& statistics() const override {
-    return mover_.statistics();
+    return statistics_;
   }
 
  private:
@@ -46,6 +47,15 @@ class KernelMover final : public core::BatchMover {
     std::vector<MovingPage> alone;
   };
 
+  // Moves with fidelity KERNEL what can be, and leaves the rest untried.
+  core::StopReason TryKernel(const core::Batch& batch,
+                             const core::MigrationControl& control);
+  core::StopReason TryScreened(const core::Batch& batch,
+                               const core::MigrationControl& control);
+  // TryScreened in batches of the size that is right for it.
+  core::StopReason TryScreenedInParts(const core::Batch& batch,
+                                      const core::MigrationControl& control);
+  void SumUp();
   core::StopReason LookAt(const core::Batch& batch);
   core::StopReason Look(absl::Span<const uint64_t> addresses,
                         absl::Span<PageView> views);
@@ -65,6 +75,8 @@ class KernelMover final : public core::BatchMover {
   const absl::optional<AddressSpace> huge_page_hints_;
   PageLooker looker_;
   PageMover mover_;
+  absl::optional<DamonMover> damon_mover_;
+  core::MoverStatistics statistics_;
   // The untried pages of the batch: their index in it, address and view.
   std::vector<size_t> indices_;
   std::vector<uint64_t> addresses_;

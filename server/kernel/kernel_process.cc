@@ -44,10 +44,11 @@ bool SameButPlace(const LocatedRun& a, const LocatedRun& b) {
 
 KernelProcess::KernelProcess(SystemCalls* system, std::string proc_root,
                              std::unique_ptr<ProcessIdentity> identity,
-                             core::Telemetry* telemetry)
+                             Damon* damon, core::Telemetry* telemetry)
     : system_(system),
       proc_root_(std::move(proc_root)),
       identity_(std::move(identity)),
+      damon_(damon),
       telemetry_(telemetry),
       looker_(system, proc_root_, identity_.get()) {}
 
@@ -238,9 +239,9 @@ absl::StatusOr<std::unique_ptr<core::BatchMover>> KernelProcess::NewMover(
       if (parsed.ok()) huge_page_hints = *std::move(parsed);
     }
   }
-  return std::make_unique<KernelMover>(system_, proc_root_, identity_.get(),
-                                       &pages, parameters,
-                                       std::move(huge_page_hints), telemetry_);
+  return std::make_unique<KernelMover>(
+      system_, proc_root_, identity_.get(), &pages, parameters,
+      std::move(huge_page_hints), damon_, telemetry_);
 }
 
 }  // namespace pageferry::kernel

@@ -9,6 +9,7 @@
 
 #include "server/core/backend.h"
 #include "server/core/telemetry.h"
+#include "server/kernel/damon.h"
 #include "server/kernel/page_look.h"
 #include "server/kernel/process_identity.h"
 #include "server/kernel/system_calls.h"
@@ -20,9 +21,9 @@ namespace pageferry::kernel {
 // see page states CAP_SYS_ADMIN.
 class KernelProcess final : public core::TargetProcess {
  public:
-  // `system` and `telemetry` must outlive this.
+  // `system`, `damon` and `telemetry` must outlive this.
   KernelProcess(SystemCalls* system, std::string proc_root,
-                std::unique_ptr<ProcessIdentity> identity,
+                std::unique_ptr<ProcessIdentity> identity, Damon* damon,
                 core::Telemetry* telemetry);
 
   core::ProcessId id() const override { return identity_->id(); }
@@ -50,6 +51,7 @@ class KernelProcess final : public core::TargetProcess {
   SystemCalls* const system_;
   const std::string proc_root_;
   const std::unique_ptr<ProcessIdentity> identity_;
+  Damon* const damon_;
   core::Telemetry* const telemetry_;
   PageLooker looker_;
 };

@@ -83,6 +83,16 @@ SystemResult LinuxSystemCalls::Pread(int descriptor, void* buffer,
 
 void LinuxSystemCalls::Close(int descriptor) { close(descriptor); }
 
+SystemResult LinuxSystemCalls::WriteFile(int directory, const std::string& path,
+                                         absl::string_view text) {
+  static_assert(kNoDirectory == AT_FDCWD);
+  const int file = openat(directory, path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0) return Result(file);
+  const SystemResult written = Result(write(file, text.data(), text.size()));
+  close(file);
+  return written;
+}
+
 absl::StatusOr<std::vector<std::string>> LinuxSystemCalls::ListDirectory(
     const std::string& path) {
   DIR* directory = opendir(path.c_str());

@@ -26,6 +26,9 @@ struct SystemResult {
 inline constexpr int kMovePagesExclusive = 2;  // MPOL_MF_MOVE
 inline constexpr int kMovePagesAll = 4;        // MPOL_MF_MOVE_ALL
 
+// For WriteFile: the path stands for itself.
+inline constexpr int kNoDirectory = -100;  // AT_FDCWD
+
 // Thread-safe. Every method blocks as long as its system call does.
 class SystemCalls {
  public:
@@ -55,6 +58,12 @@ class SystemCalls {
   virtual SystemResult Pread(int descriptor, void* buffer, uint64_t size_bytes,
                              uint64_t offset_bytes) = 0;
   virtual void Close(int descriptor) = 0;
+
+  // openat(2) for writing, one write(2) of all of `text`, close(2): for files
+  // of sysfs, which take a value as a whole. Creates nothing. `directory`: an
+  // open directory that `path` starts from, or kNoDirectory.
+  virtual SystemResult WriteFile(int directory, const std::string& path,
+                                 absl::string_view text) = 0;
 
   // The names in a directory, unordered, without "." and "..".
   virtual absl::StatusOr<std::vector<std::string>> ListDirectory(
@@ -92,6 +101,8 @@ class LinuxSystemCalls : public SystemCalls {
   SystemResult Pread(int descriptor, void* buffer, uint64_t size_bytes,
                      uint64_t offset_bytes) override;
   void Close(int descriptor) override;
+  SystemResult WriteFile(int directory, const std::string& path,
+                         absl::string_view text) override;
   absl::StatusOr<std::vector<std::string>> ListDirectory(
       const std::string& path) override;
   uint64_t EffectiveCapabilities() override;

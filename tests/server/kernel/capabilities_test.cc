@@ -30,6 +30,14 @@ class CapabilitiesTest : public KernelTest {
     return backend_->ReadCapabilities();
   }
 
+  static std::string CostOf(const Capabilities& capabilities,
+                            absl::string_view name) {
+    for (const core::Privilege& privilege : capabilities.privileges) {
+      if (privilege.name == name) return privilege.cost_of_lack;
+    }
+    return "";
+  }
+
   bool Has(const Capabilities& capabilities, absl::string_view name) {
     for (const core::Privilege& privilege : capabilities.privileges) {
       if (privilege.name != name) continue;
@@ -51,9 +59,11 @@ TEST_F(CapabilitiesTest, AMachineWithAllRightsIsReady) {
     EXPECT_TRUE(privilege.present) << privilege.name;
   }
   ASSERT_EQ(capabilities.modes.size(), 3u);
-  for (const auto& [mode, fidelities] : capabilities.modes) {
-    EXPECT_THAT(fidelities, ElementsAre(Fidelity::kScreened));
-  }
+  EXPECT_THAT(capabilities.modes[0].second,
+              ElementsAre(Fidelity::kScreened, Fidelity::kKernel));
+  EXPECT_EQ(capabilities.modes[0].first, Mode::kAsync);
+  EXPECT_THAT(capabilities.modes[1].second, ElementsAre(Fidelity::kScreened));
+  EXPECT_THAT(capabilities.modes[2].second, ElementsAre(Fidelity::kScreened));
   EXPECT_TRUE(capabilities.visible_page_states.Has(PageState::kLocked));
   EXPECT_EQ(kernel_.open_descriptors(), 0u);
 }
@@ -98,8 +108,21 @@ TEST_F(CapabilitiesTest, NodesOutsideTheOwnCpusetAreToldWheneverAsked) {
   kernel_.own()->allowed_nodes = {0};
   const Capabilities capabilities = backend_->ReadCapabilities();
   EXPECT_FALSE(Has(capabilities, "cpuset"));
-  EXPECT_THAT(capabilities.privileges.back().cost_of_lack,
-              HasSubstr("(now: 1)"));
+  EXPECT_THAT(CostOf(capabilities, "cpuset"), HasSubstr("(now: 1)"));
+}
+
+TEST_F(CapabilitiesTest, WithoutDamonEveryModeIsScreenedAndTheReasonIsTold) {
+  kernel_.damon.writable = false;
+  const Capabilities capabilities = Read();
+  EXPECT_TRUE(capabilities.ready);
+  EXPECT_FALSE(Has(capabilities, "damon"));
+  EXPECT_THAT(CostOf(capabilities, "damon"), HasSubstr("nr_kdamonds"));
+  EXPECT_THAT(capabilities.modes[0].second, ElementsAre(Fidelity::kScreened));
+}
+
+TEST_F(CapabilitiesTest, FidelityKernelNeedsVisibleFrames) {
+  Drop(kCapSysAdmin);
+  EXPECT_THAT(Read().modes[0].second, ElementsAre(Fidelity::kScreened));
 }
 
 TEST_F(CapabilitiesTest, StatesNeedFramesAndTheirFlags) {
@@ -139,7 +162,7 @@ TEST_F(CapabilitiesTest, NumaBalancingIsOffWhereTheKernelHasNone) {
   EXPECT_FALSE(backend_->ReadCapabilities().numa_balancing);
 }
 
-TEST_F(CapabilitiesTest, EveryModeIsScreened) {
+TEST_F(CapabilitiesTest, EveryModeMayFallBackToScreened) {
   for (const Mode mode : {Mode::kAsync, Mode::kSyncLight, Mode::kSync}) {
     core::MoveParameters parameters;
     parameters.mode = mode;

@@ -127,6 +127,17 @@ SystemResult FakeKernel::Open(const std::string& path) {
     file.text = text->second;
     return OpenFile(std::move(file));
   }
+  if (absl::StartsWith(path, FakeDamon::kRoot)) {
+    if (path == damon.slot_folder() && damon.has_slot()) {
+      file.kind = Kind::kDamonSlot;
+      file.damon_generation = damon.generation();
+      return OpenFile(std::move(file));
+    }
+    const absl::optional<std::string> value = damon.Read(path);
+    if (!value.has_value()) return Fails(ENOENT);
+    file.text = *value + "\n";
+    return OpenFile(std::move(file));
+  }
   if (path == "/proc/kpageflags" || path == "/proc/kpagecount") {
     if (!frame_files_open) return Fails(EACCES);
     file.kind =
@@ -187,6 +198,7 @@ uint64_t FakeKernel::Word(const File& file, uint64_t index) {
       return memory.MapCountOf(index);
     case Kind::kText:
     case Kind::kPidfd:
+    case Kind::kDamonSlot:
       break;
   }
   return 0;
@@ -217,6 +229,19 @@ SystemResult FakeKernel::Pread(int descriptor, void* buffer,
                 sizeof(word));
   }
   return {static_cast<int64_t>(words * sizeof(uint64_t)), 0};
+}
+
+SystemResult FakeKernel::WriteFile(int directory, const std::string& path,
+                                   absl::string_view text) {
+  std::string whole = path;
+  if (directory != kNoDirectory) {
+    const File& file = files_.at(directory);
+    if (file.damon_generation != damon.generation()) return Fails(ENOENT);
+    whole = absl::StrCat(damon.slot_folder(), "/", path);
+  }
+  const int error = damon.Write(whole, text);
+  if (error != 0) return Fails(error);
+  return {static_cast<int64_t>(text.size()), 0};
 }
 
 absl::StatusOr<std::vector<std::string>> FakeKernel::ListDirectory(

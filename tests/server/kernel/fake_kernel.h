@@ -17,6 +17,7 @@
 #include "server/core/clock.h"
 #include "server/core/types.h"
 #include "server/kernel/system_calls.h"
+#include "tests/server/kernel/fake_damon.h"
 #include "tests/server/kernel/fake_memory.h"
 #include "tests/server/kernel/fake_process.h"
 
@@ -66,6 +67,7 @@ class FakeKernel final : public SystemCalls {
   void FailFile(const std::string& path, int error) { errors_[path] = error; }
 
   FakeMemory memory;
+  FakeDamon damon{&memory};
   KernelBehaviour behaviour;
   uint64_t capabilities = ~uint64_t{0};
   bool frame_files_open = true;  // kpageflags and kpagecount
@@ -107,6 +109,8 @@ class FakeKernel final : public SystemCalls {
   SystemResult Pread(int descriptor, void* buffer, uint64_t size_bytes,
                      uint64_t offset_bytes) override;
   void Close(int descriptor) override { files_.erase(descriptor); }
+  SystemResult WriteFile(int directory, const std::string& path,
+                         absl::string_view text) override;
   absl::StatusOr<std::vector<std::string>> ListDirectory(
       const std::string& path) override;
   uint64_t EffectiveCapabilities() override { return capabilities; }
@@ -117,13 +121,21 @@ class FakeKernel final : public SystemCalls {
   void EndProbe(int32_t pid) override { Exit(pid); }
 
  private:
-  enum class Kind { kText, kPagemap, kFrameFlags, kFrameCounts, kPidfd };
+  enum class Kind {
+    kText,
+    kPagemap,
+    kFrameFlags,
+    kFrameCounts,
+    kPidfd,
+    kDamonSlot
+  };
   struct File {
     Kind kind = Kind::kText;
     std::string text;
     std::shared_ptr<FakeProcess> process;
     int execs = 0;  // of the process when it was opened
     bool frames_visible = false;
+    int damon_generation = 0;  // when a slot's folder was opened
   };
 
   // Whether a capability counts in the initial user namespace.

@@ -72,15 +72,15 @@ Migrated FakeMemory::Migrate(FakeFolio* folio, int node) {
   return Migrated::kMoved;
 }
 
-const FakeFolio* FakeMemory::FolioOf(uint64_t frame) const {
+FakeFolio* FakeMemory::FolioAt(uint64_t frame) const {
   auto after = by_head_.upper_bound(frame);
   if (after == by_head_.begin()) return nullptr;
-  const FakeFolio* folio = std::prev(after)->second;
+  FakeFolio* folio = std::prev(after)->second;
   return frame < folio->head + folio->pages ? folio : nullptr;
 }
 
 uint64_t FakeMemory::FlagsOf(uint64_t frame) const {
-  const FakeFolio* folio = FolioOf(frame);
+  const FakeFolio* folio = FolioAt(frame);
   if (folio == nullptr) return 0;
   const bool large = folio->pages > 1;
   const bool tail = frame != folio->head;
@@ -95,7 +95,7 @@ uint64_t FakeMemory::FlagsOf(uint64_t frame) const {
 }
 
 uint64_t FakeMemory::MapCountOf(uint64_t frame) const {
-  const FakeFolio* folio = FolioOf(frame);
+  const FakeFolio* folio = FolioAt(frame);
   return folio == nullptr ? 0 : static_cast<uint64_t>(folio->mappers);
 }
 

@@ -63,6 +63,9 @@ class FakeMemory {
   // then end, and reclaims below the low watermark. Both are counted.
   Migrated Migrate(FakeFolio* folio, int node);
 
+  // The folio that has a frame, or null.
+  FakeFolio* FolioAt(uint64_t frame) const;
+
   // What /proc/kpageflags and /proc/kpagecount have for a frame.
   uint64_t FlagsOf(uint64_t frame) const;
   uint64_t MapCountOf(uint64_t frame) const;
@@ -77,7 +80,6 @@ class FakeMemory {
   int reclaims = 0;
 
  private:
-  const FakeFolio* FolioOf(uint64_t frame) const;
   uint64_t TakeFrames(int node, uint32_t pages);
 
   std::map<int, Node> nodes_;

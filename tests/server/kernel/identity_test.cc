@@ -4,8 +4,8 @@
 #include <cerrno>
 
 #include "gmock/gmock.h"
-#include "server/kernel/self_check.h"
 #include "server/kernel/process_identity.h"
+#include "server/kernel/self_check.h"
 #include "tests/server/kernel/kernel_fixture.h"
 
 namespace pageferry::kernel {

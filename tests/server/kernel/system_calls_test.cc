@@ -55,6 +55,18 @@ TEST_F(SystemCallsTest, AMissingFileIsNamed) {
   EXPECT_FALSE(opened.ok());
 }
 
+TEST_F(SystemCallsTest, WritesFilesThatAreThereByPathAndByFolder) {
+  const std::string path = Write("value", "old");
+  EXPECT_EQ(system_.WriteFile(kNoDirectory, path, "one").value, 3);
+  EXPECT_EQ(*ReadTextFile(system_, path), "one");
+  const SystemResult opened = system_.Open(folder_);
+  ASSERT_TRUE(opened.ok());
+  const Descriptor folder(&system_, static_cast<int>(opened.value));
+  EXPECT_TRUE(system_.WriteFile(folder.get(), "value", "two").ok());
+  EXPECT_EQ(*ReadTextFile(system_, path), "two");
+  EXPECT_EQ(system_.WriteFile(folder.get(), "none", "x").error, ENOENT);
+}
+
 TEST_F(SystemCallsTest, AFolderIsNoTextFile) {
   EXPECT_FALSE(ReadTextFile(system_, folder_).ok());
 }
