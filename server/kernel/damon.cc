@@ -21,8 +21,9 @@ constexpr PhysicalExtent kProofExtent = {core::PageFrameNumber(1), 64};
 // 6.12 for four. The first may come before the first application.
 constexpr int kProofLooks = 4;
 
-// For a new kdamond to get a CPU and begin its first round. Turned off at once,
-// some ended without having done anything (2 of 60, emulated).
+// For a new kdamond to get a CPU and begin its first round: kdamond_fn() looks
+// whether it is to stop before that, and would then end without having done
+// anything.
 constexpr absl::Duration kTimeToBegin = absl::Milliseconds(5);
 
 }  // namespace

@@ -16,13 +16,14 @@ using core::StopReason;
 
 // An extent takes two more files to write. With 4,096 pages in 187 extents an
 // application took 0.40 of the time of the screened way, in 629 extents 0.89,
-// in 1,757 extents 1.10, in 3,394 extents 1.41 (6.12.117, emulated, ratios
-// within one run): a page in an extent of less than three is quicker screened.
+// in 1,757 extents 1.10, in 3,394 extents 1.41 (6.12.117, emulated, rounds of
+// 5 ms, ratios within one run on a busy machine): a page in an extent of less
+// than three is quicker screened.
 constexpr uint64_t kMinimumExtentPages = 3;
 
 // The kdamond looks at a page of every extent in each of its rounds, also when
-// a killed daemon left it: with 256 extents that takes a tenth of an emulated
-// CPU. (What else there is of 4,096 pages is screened.)
+// a killed daemon left it: with 256 extents and rounds of 5 ms that took a
+// tenth of an emulated CPU. (What else there is of 4,096 pages is screened.)
 constexpr size_t kMaximumExtents = 256;
 
 // The frames of a folio, or of several that touch: [begin, end) of the pieces.
