@@ -105,6 +105,40 @@ TEST_P(AnyFolioTest, AFolioAskedToTwoDestinationsGoesWhereTheFirstSendsIt) {
   EXPECT_EQ(process_->NodeOf(kBase), 1);
 }
 
+TEST_F(FolioTest, PagesWhoseFolioIsSentAwayAreNotCalledPlaced) {
+  FillHugePages(kBase, 1);
+  FillPages(kBase + kHuge, 1);
+  PageList::Builder builder;
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + kHuge), 1);
+  builder.StartEntry({{NodeId(1)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 100), 10);
+  // These are where they are asked to be, until their folio leaves.
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 110), 20);
+  Migrate(Build(std::move(builder)));
+  EXPECT_EQ(summary_.moved_pages, 10u);
+  EXPECT_EQ(summary_.already_placed_pages, 1u);
+  EXPECT_EQ(Failures(Reason::kFolioConflict), 20u);
+  EXPECT_EQ(ResultOf(kBase + 110).node, NodeId(1));
+}
+
+TEST_F(FolioTest, PagesWhoseFolioMayStillGoAwayAreSaidToBeNowhere) {
+  options_.max_passes = 1;
+  FillHugePages(kBase, 1);
+  FillPages(kBase + kHuge, 1);
+  PageList::Builder builder;
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + kHuge), 1);
+  builder.StartEntry({{NodeId(1)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 100), 10);
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 110), 20);
+  Migrate(Build(std::move(builder)));
+  EXPECT_EQ(Failures(Reason::kFolioConflict), 20u);
+  EXPECT_FALSE(ResultOf(kBase + 110).node.known());
+}
+
 TEST_P(AnyFolioTest, BasePagesInAMappingWithHugePagesMove) {
   FillHugePages(kBase, 2);
   // The second half of the mapping was split into base pages.
