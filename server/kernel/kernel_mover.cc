@@ -113,7 +113,12 @@ StopReason KernelMover::LookAt(const Batch& batch) {
       batch.pages[indices_[i]].source = views_[i].node;
     }
   }
-  for (size_t i : swapped) Record(views_[i], &batch.pages[indices_[i]]);
+  for (size_t i : swapped) {
+    PageAttempt& attempt = batch.pages[indices_[i]];
+    // The look before saw nothing of it.
+    if (!attempt.source.known()) attempt.source = views_[i].node;
+    Record(views_[i], &attempt);
+  }
   return StopReason::kNone;
 }
 
