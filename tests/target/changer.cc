@@ -15,7 +15,7 @@ namespace pageferry::target {
 namespace {
 
 constexpr std::size_t kMostChildren = 3;
-constexpr std::uint64_t kLongestPauseUs = 2000;
+constexpr std::uint64_t kLongestPauseUs = 1000;
 // Advice of Linux 6.1 that older headers do not name.
 constexpr int kMadvCollapse = 25;
 

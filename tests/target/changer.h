@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -19,7 +20,7 @@
 
 namespace pageferry::target {
 
-// Rests at first. Between two changes it pauses for two milliseconds at most.
+// Rests at first. Between two changes it pauses for a millisecond at most.
 class Changer {
  public:
   // For the regions that are of a changing kind; `regions` must outlive this.
