@@ -200,7 +200,12 @@ StopReason KernelMover::LookAt(const Batch& batch) {
       batch.pages[indices_[i]].source = views_[i].node;
     }
   }
-  for (size_t i : swapped) Record(views_[i], &batch.pages[indices_[i]]);
+  for (size_t i : swapped) {
+    PageAttempt& attempt = batch.pages[indices_[i]];
+    // The look before saw nothing of it.
+    if (!attempt.source.known()) attempt.source = views_[i].node;
+    Record(views_[i], &attempt);
+  }
   return StopReason::kNone;
 }
 
@@ -264,6 +269,7 @@ void KernelMover::Decide(const Batch& batch, size_t index, Plan* plan) {
 
 bool KernelMover::SettledWithoutMove(const Batch& batch, const PageView& view,
                                      PageAttempt* attempt) {
+  if (SettledByItsFolio(batch, view, attempt)) return true;
   if (view.node == batch.destination) {
     const PageMover::MovedFolio* folio = mover_.FindMoved(attempt->address);
     if (folio != nullptr && folio->placement != batch.placement) {
@@ -292,12 +298,8 @@ bool KernelMover::SettledWithoutMove(const Batch& batch, const PageView& view,
     AnswerWith(Answer::kAgain, Reason::kNumaHint, attempt);
     return true;
   }
-  const PageRun range = FolioRange(attempt->address, view);
   const PageMover::MovedFolio* moved = mover_.FindMoved(attempt->address);
-  const bool sent_elsewhere =
-      moved != nullptr && moved->placement != batch.placement;
-  if (sent_elsewhere || (view.folio.has_value() && range.pages > 1 &&
-                         pages_->PlacementOfFolio(range) != batch.placement)) {
+  if (moved != nullptr && moved->placement != batch.placement) {
     AnswerWith(Answer::kFailed, Reason::kFolioConflict, attempt);
     return true;
   }
@@ -306,6 +308,27 @@ bool KernelMover::SettledWithoutMove(const Batch& batch, const PageView& view,
     return true;
   }
   return false;
+}
+
+bool KernelMover::SettledByItsFolio(const Batch& batch, const PageView& view,
+                                    PageAttempt* attempt) const {
+  if (!view.node.known() || !view.folio.has_value()) return false;
+  const PageRun range = FolioRange(attempt->address, view);
+  if (range.pages == 1) return false;
+  const uint32_t placement =
+      pages_->PlacementOfFolio(range).value_or(batch.placement);
+  if (placement == batch.placement) return false;
+  const core::NodeId goal = pages_->placements()[placement].nodes.front();
+  if (view.node == goal && goal == batch.destination) return false;
+  if (view.node == goal || parameters_.validate_only) {
+    AnswerWith(Answer::kFailed, Reason::kFolioConflict, attempt);
+    return true;
+  }
+  // It may leave in this pass or one to come, even from where this page is
+  // asked to be. Batches of higher placements come later in a pass.
+  if (placement > batch.placement) attempt->node = core::NodeId::Unknown();
+  AnswerWith(Answer::kAgain, Reason::kFolioConflict, attempt);
+  return true;
 }
 
 PageRun KernelMover::FolioRange(VirtualAddress address,

@@ -64,6 +64,9 @@ class KernelMover final : public core::BatchMover {
   void Decide(const core::Batch& batch, size_t index, Plan* plan);
   bool SettledWithoutMove(const core::Batch& batch, const PageView& view,
                           core::PageAttempt* attempt);
+  // Answers for a page whose folio the request sends to another destination.
+  bool SettledByItsFolio(const core::Batch& batch, const PageView& view,
+                         core::PageAttempt* attempt) const;
   core::PageRun FolioRange(core::VirtualAddress address,
                            const PageView& view) const;
   std::vector<MovingFolio> Folios(absl::Span<const MovingPage> pages) const;

@@ -79,6 +79,7 @@ StopReason PageMover::Move(NodeId destination, uint32_t placement,
     call.placement = placement;
     call.folios.assign(queue_.begin(), queue_.begin() + fitting);
     queue_.erase(queue_.begin(), queue_.begin() + fitting);
+    NoteOwnPages(pages, call);
     Submit(control.clock(), &call);
     const StopReason fatal = Verify(pages, &call);
     if (fatal != StopReason::kNone) {
@@ -150,6 +151,28 @@ size_t PageMover::FoliosThatFit(NodeId destination, bool alone) {
   }
   room_pages_ -= std::min(room_pages_, pages);
   return count;
+}
+
+void PageMover::NoteOwnPages(absl::Span<MovingPage> pages, const Call& call) {
+  own_before_.clear();
+  for (const MovingFolio& folio : call.folios) {
+    const PageView& view = pages[folio.first].view;
+    if (folio.range.pages == 1 || !view.folio.has_value() ||
+        pages_->PagesWithin(folio.range) == folio.count) {
+      continue;
+    }
+    addresses_.clear();
+    for (uint64_t i = 0; i < folio.range.pages; ++i) {
+      addresses_.push_back(folio.range.start.PlusPages(i).value());
+    }
+    views_.resize(addresses_.size());
+    if (!looker_->Look(addresses_, absl::MakeSpan(views_)).ok()) continue;
+    std::vector<bool>& own = own_before_[folio.range.start];
+    for (const PageView& page : views_) {
+      own.push_back(page.folio.has_value() &&
+                    page.folio->head == view.folio->head);
+    }
+  }
 }
 
 void PageMover::Submit(core::Clock& clock, Call* call) {
@@ -362,7 +385,8 @@ void PageMover::NoteMovedFolio(absl::Span<MovingPage> pages, const Call& call,
   statistics_.companion_pages += folio.range.pages - requested;
   if (requested > folio.count) {
     moved_folios_[folio.range.start] = {
-        folio.range, pages[folio.first].attempt->source, call.placement};
+        folio.range, pages[folio.first].attempt->source, call.placement,
+        own_before_[folio.range.start]};
   }
 }
 
@@ -371,7 +395,10 @@ const PageMover::MovedFolio* PageMover::FindMoved(
   auto after = moved_folios_.upper_bound(address);
   if (after == moved_folios_.begin()) return nullptr;
   const MovedFolio& folio = std::prev(after)->second;
-  return address < folio.range.end() ? &folio : nullptr;
+  if (address >= folio.range.end()) return nullptr;
+  const uint64_t index =
+      address.page_number() - folio.range.start.page_number();
+  return folio.own.empty() || folio.own[index] ? &folio : nullptr;
 }
 
 uint64_t PageMover::PagesOn(core::PageRun range, NodeId node) {

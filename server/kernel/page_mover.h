@@ -74,6 +74,9 @@ class PageMover {
     core::PageRun range;
     core::NodeId source;
     uint32_t placement = 0;
+    // Which pages of `range` were its own: others may lie where it has lost
+    // some. Empty where that cannot be seen.
+    std::vector<bool> own;
   };
 
   // The moved folio that has `address`, or null.
@@ -97,6 +100,9 @@ class PageMover {
   // not fit into the memory that the mode may use.
   size_t FoliosThatFit(core::NodeId destination, bool alone);
   void HoldForMemory(absl::Span<MovingPage> pages);
+  // Before a call: what of the folios' ranges belongs to them, where pages of
+  // later batches need to know.
+  void NoteOwnPages(absl::Span<MovingPage> pages, const Call& call);
   void Submit(core::Clock& clock, Call* call);
   core::StopReason Verify(absl::Span<MovingPage> pages, Call* call);
   core::StopReason LookAgain(absl::Span<MovingPage> pages, const Call& call);
@@ -142,6 +148,8 @@ class PageMover {
   // For folios that may be huge, by their range's start: pages of it that were
   // on the destination before the call.
   std::map<core::VirtualAddress, uint64_t> placed_before_;
+  // Likewise, the pages of it that were the folio's own.
+  std::map<core::VirtualAddress, std::vector<bool>> own_before_;
   std::map<core::VirtualAddress, MovedFolio> moved_folios_;
   // Reused from call to call.
   std::vector<uint64_t> addresses_;

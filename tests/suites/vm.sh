@@ -2,6 +2,7 @@
 # kernels, and the checks of that machine itself.
 #
 # PAGEFERRY_VM_TESTS names single tests (module.Class.test), for development.
+# PAGEFERRY_SHAKE_SEED and PAGEFERRY_SHAKE_SECONDS are for test_shaking.
 set -euo pipefail
 passed=0
 failed=0
@@ -16,7 +17,9 @@ run_in_machine() {
   echo "--- Linux $kernel, $shape nodes"
   tests/vm/run --kernel "$kernel" --shape "$shape" --sizes "$sizes" \
     --timeout "${PAGEFERRY_VM_TIMEOUT:-900}" \
-    --env "PAGEFERRY_BIN=$PWD/build/dev/bin" -- \
+    --env "PAGEFERRY_BIN=$PWD/build/dev/bin" \
+    --env "PAGEFERRY_SHAKE_SEED=${PAGEFERRY_SHAKE_SEED:-}" \
+    --env "PAGEFERRY_SHAKE_SECONDS=${PAGEFERRY_SHAKE_SECONDS:-}" -- \
     /usr/bin/python3 -B tests/support/unittests.py tests/vm/acceptance "$@" |
     tee "$log" || code=$?
   line="$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1 || true)"

@@ -101,6 +101,25 @@ void BuildMlocked(Region& region) {
   }
 }
 
+// Touching threads keep away; huge pages may come.
+void BuildChanging(Region& region) {
+  int flags = kPrivate;
+  if (region.spec.shared) {
+    flags = MAP_SHARED;
+    region.file = memfd_create("pageferry_target", MFD_CLOEXEC);
+    if (region.file < 0) return FailErrno(region, "memfd_create");
+    if (ftruncate(region.file, static_cast<off_t>(region.bytes())) != 0) {
+      return FailErrno(region, "ftruncate");
+    }
+  }
+  if (Map(region, {.protection = kReadWrite,
+                   .flags = flags,
+                   .file = region.file,
+                   .alignment_bytes = kHugePageBytes})) {
+    Fill(region);
+  }
+}
+
 void BuildZero(Region& region) {
   if (!Map(region, {.protection = PROT_READ, .flags = kPrivate})) return;
   region.content = Content::kZero;
@@ -138,6 +157,8 @@ void BuildPlain(Region& region) {
       // A store would give this process a page of its own.
       if (MapWritten(region, kPrivate)) region.access = Access::kRead;
       return;
+    case Kind::kChanging:
+      return BuildChanging(region);
     case Kind::kShm:
       if (MapWritten(region, MAP_SHARED | MAP_ANONYMOUS)) {
         region.access = Access::kWrite;

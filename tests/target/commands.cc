@@ -99,9 +99,11 @@ std::string Introduce(const Regions& regions, const Peer& peer) {
 
 std::string Conversation::Check() {
   touchers_.Rest();
+  changer_.Rest();
+  const bool held = changer_.Check();
   const CheckResult result = CheckAll(regions_);
   touchers_.Resume();
-  intact_ = result.lost.empty();
+  intact_ = held && result.lost.empty();
   std::ostringstream out;
   out << "{\"intact\":" << (intact_ ? "true" : "false")
       << ",\"checked_pages\":" << result.checked_pages
@@ -112,6 +114,10 @@ std::string Conversation::Check() {
   }
   out << "]}";
   return out.str();
+}
+
+std::string Conversation::Changes() const {
+  return "{\"changes\":" + std::to_string(changer_.changes()) + "}";
 }
 
 std::string Conversation::Locate() const {
@@ -179,6 +185,14 @@ std::string Conversation::Do(const std::string& line) {
   if (command == "reset") {
     touchers_.ResetGap();
     return "{\"reset\":true}";
+  }
+  if (command == "shake") {
+    changer_.Shake();
+    return Changes();
+  }
+  if (command == "rest") {
+    changer_.Rest();
+    return Changes();
   }
   if (command == "exit-child") {
     const int code = peer_.Exit();

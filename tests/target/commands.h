@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "changer.h"
 #include "check.h"
 #include "peer.h"
 #include "toucher.h"
@@ -27,8 +28,12 @@ std::string Introduce(const Regions& regions, const Peer& peer);
 class Conversation {
  public:
   // The arguments must outlive this.
-  Conversation(Regions& regions, Touchers& touchers, Peer& peer)
-      : regions_(regions), touchers_(touchers), peer_(peer) {}
+  Conversation(Regions& regions, Touchers& touchers, Changer& changer,
+               Peer& peer)
+      : regions_(regions),
+        touchers_(touchers),
+        changer_(changer),
+        peer_(peer) {}
 
   // Until "stop", end of input or SIGTERM. True when every page held.
   bool Run();
@@ -36,6 +41,7 @@ class Conversation {
  private:
   std::string Do(const std::string& line);
   std::string Check();
+  std::string Changes() const;
   std::string Locate() const;
   std::string Report() const;
   std::string Touch(std::size_t number, std::size_t index);
@@ -43,6 +49,7 @@ class Conversation {
 
   Regions& regions_;
   Touchers& touchers_;
+  Changer& changer_;
   Peer& peer_;
   bool intact_ = true;
 };

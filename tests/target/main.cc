@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "build.h"
+#include "changer.h"
 #include "commands.h"
 #include "options.h"
 #include "peer.h"
@@ -89,8 +90,9 @@ int Main(const std::vector<std::string>& words) {
   Peer peer;
   Build(options, regions, peer);
   Touchers touchers(regions, options);
+  Changer changer(regions, options.seed);
   Answer(Introduce(regions, peer));
-  return Conversation(regions, touchers, peer).Run() ? 0 : 1;
+  return Conversation(regions, touchers, changer, peer).Run() ? 0 : 1;
 }
 
 }  // namespace

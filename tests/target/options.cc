@@ -19,7 +19,7 @@ const std::map<std::string, Kind>& Kinds() {
       {"thp", Kind::kThp},           {"tmpfs", Kind::kTmpfs},
       {"twice", Kind::kTwice},       {"untouched", Kind::kUntouched},
       {"vdso", Kind::kVdso},         {"vvar", Kind::kVvar},
-      {"zero", Kind::kZero}};
+      {"zero", Kind::kZero},         {"changing", Kind::kChanging}};
   return kinds;
 }
 
@@ -31,6 +31,7 @@ const std::map<std::string, std::set<Kind>>& SpecialKeys() {
       {"mappers", {Kind::kShm}},
       {"pages", {Kind::kPinned}},
       {"path", {Kind::kFile, Kind::kTmpfs}},
+      {"shared", {Kind::kChanging}},
       {"wait", {Kind::kKsm, Kind::kSwapped}}};
   return keys;
 }
@@ -96,6 +97,8 @@ void ApplyKey(const std::string& key, const std::string& value,
     }
   } else if (key == "dirty") {
     spec.dirty = ParseNumber(value, what) != 0;
+  } else if (key == "shared") {
+    spec.shared = ParseNumber(value, what) != 0;
   } else if (key == "path") {
     spec.path = value;
   } else if (key == "wait") {
@@ -109,7 +112,8 @@ void ApplyKey(const std::string& key, const std::string& value,
 
 const char kUsage[] =
     "usage: pageferry_target --region KIND:PAGES[:NODE][,KEY=VALUE...] ...\n"
-    "         [--threads T] [--idle] [--cpu N] [--uid U] [--pause-us N]\n";
+    "         [--threads T] [--idle] [--cpu N] [--uid U] [--pause-us N]\n"
+    "         [--seed S]\n";
 
 RegionSpec ParseRegion(const std::string& text) {
   const std::vector<std::string> parts = Split(text, ',');
@@ -156,7 +160,7 @@ Options ParseOptions(const std::vector<std::string>& words) {
       continue;
     }
     static const auto& known = *new std::set<std::string>{
-        "--region", "--threads", "--cpu", "--uid", "--pause-us"};
+        "--region", "--threads", "--cpu", "--uid", "--pause-us", "--seed"};
     if (!known.contains(flag)) throw UsageError("'" + flag + "': no such flag");
     if (++i == words.size()) throw UsageError(flag + ": a value is missing");
     if (flag == "--region") {
@@ -167,6 +171,8 @@ Options ParseOptions(const std::vector<std::string>& words) {
       options.cpu = ParseSmall(words[i], flag);
     } else if (flag == "--uid") {
       options.uid = ParseSmall(words[i], flag);
+    } else if (flag == "--seed") {
+      options.seed = ParseSmall(words[i], flag);
     } else {
       options.pause_us = ParseSmall(words[i], flag);
     }

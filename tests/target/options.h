@@ -17,6 +17,7 @@ struct Options {
   int cpu = -1;         // where they run; -1: anywhere
   int uid = -1;         // user to become first; -1: stay
   int pause_us = 0;     // rest of a thread after each round over its pages
+  int seed = 0;         // of the changes to changing regions
   bool asleep = false;  // the image `exec` changes into
 };
 

@@ -22,6 +22,7 @@ inline constexpr int kNoNode = -1;
 
 enum class Kind {
   kAnon,        // private anonymous, written
+  kChanging,    // written; what is done to it changes: see changer.h
   kDevice,      // ring buffer of a perf event: kernel pages, on no LRU
   kFile,        // page cache of a file; dirty=1: written through the mapping
   kHoles,       // anon with every second page never touched
@@ -55,6 +56,7 @@ struct RegionSpec {
   std::size_t pin_every = 0;       // 0: only `pins`
   int mappers = 1;
   bool dirty = false;
+  bool shared = false;  // changing: in a memfd
   std::string path;
   double wait_s = 10;  // for what the kernel does in its own time
 };
@@ -81,6 +83,7 @@ struct Region {
   std::uint32_t number = 0;  // position on the command line
   char* start = nullptr;
   char* second = nullptr;  // other mapping of the same pages, if any
+  int file = -1;           // behind it, where it is to be mapped again
   std::size_t pages = 0;
   Access access = Access::kNone;
   Content content = Content::kOwn;

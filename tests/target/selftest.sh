@@ -92,7 +92,8 @@ for region, pages, checked in [
         (f"hugetlb:512:{N}", 512, 512), (f"swapped:300:{N},wait=2", 300, 300),
         (f"pinned:300:{N}", 300, 300), (f"pinned:300:{N},every=9", 300, 300),
         (f"holes:300:{N}", 300, 150), ("vdso:1", None, 0), ("vvar:1", None, 0),
-        ("device:9", 9, 0)]:
+        (f"changing:1000:{N}", 1000, 1000),
+        (f"changing:1000:{N},shared=1", 1000, 1000), ("device:9", 9, 0)]:
     check_kind(region, pages, checked)
 
 target = Target("--region", f"anon:2000:{N},pin=3+1000,hole=9", "--region",
@@ -133,6 +134,23 @@ with open(f"/proc/{target.process.pid}/mem", "r+b", buffering=0) as memory:
 answer, code = target.stop()
 check("tells a lost store", code == 1 and not answer["intact"] and
       answer["lost"] == [{"region": 0, "index": 77}], (answer, code))
+
+target = Target("--region", "changing:3000", "--region",
+                "changing:2000,shared=1", "--region", "anon:10", "--seed", "7")
+check("does not change unasked", target.ask("rest") == {"changes": 0})
+target.ask("shake")
+time.sleep(2)
+changes = target.ask("rest")["changes"]
+check("changes what it was told to", changes > 0, changes)
+middle = target.ask("check")
+check("loses nothing by changing", middle["intact"], middle)
+# A page that was stored to, or one that was not and has to read zero.
+with open(f"/proc/{target.process.pid}/mem", "r+b", buffering=0) as memory:
+    memory.seek(target.hello["regions"][0]["start"] + 99 * 4096 + 8)
+    memory.write(b"x")
+answer, code = target.stop()
+check("tells a lost store of a changing region",
+      code == 1 and not answer["intact"], (answer, code))
 
 target = Target("--region", "anon:10", "--idle")
 answer = target.ask("exec")

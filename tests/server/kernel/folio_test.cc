@@ -105,6 +105,82 @@ TEST_P(AnyFolioTest, AFolioAskedToTwoDestinationsGoesWhereTheFirstSendsIt) {
   EXPECT_EQ(process_->NodeOf(kBase), 1);
 }
 
+TEST_F(FolioTest, PagesBetweenThoseOfAMovedFolioDidNotComeWithIt) {
+  // The loop takes up 4,096 runs at a time, so this huge page comes in two
+  // batches.
+  const uint64_t before = kBase - 16 * kHuge;
+  FillPages(before, 8000, /*node=*/1);
+  FillHugePages(kBase, 1);
+  // The owner gave up some pages of it and has others there since.
+  for (const uint64_t page : {100, 300, 302}) {
+    process_->Put(kBase + page, kernel_.memory.Place(1));
+  }
+  PageList::Builder builder;
+  builder.StartEntry({{NodeId(1)}});
+  for (uint64_t i = 0; i < 4000; ++i) {
+    builder.AddAddress(VirtualAddress::OfPage(before + 2 * i));
+  }
+  for (uint64_t i = 0; i < kHuge / 2; ++i) {
+    builder.AddAddress(VirtualAddress::OfPage(kBase + 2 * i));
+  }
+  Migrate(Build(std::move(builder)));
+  EXPECT_EQ(OutcomeOf(kBase + 100), Outcome::kAlreadyPlaced);
+  EXPECT_EQ(OutcomeOf(kBase + 300), Outcome::kAlreadyPlaced);
+  EXPECT_EQ(OutcomeOf(kBase + 302), Outcome::kAlreadyPlaced);
+  EXPECT_EQ(OutcomeOf(kBase + 304), Outcome::kMoved);
+  EXPECT_EQ(ResultOf(kBase + 304).source, NodeId(0));
+  EXPECT_EQ(summary_.moved_pages, kHuge / 2 - 3);
+  EXPECT_EQ(kernel_.moves.size(), 1u);
+}
+
+TEST_F(FolioTest, PagesBetweenThoseOfAMovedFolioGoTheirOwnWay) {
+  FillHugePages(kBase, 1);
+  process_->Put(kBase + 300, kernel_.memory.Place(1));
+  PageList::Builder builder;
+  builder.StartEntry({{NodeId(1)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase), 10);
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddAddress(VirtualAddress::OfPage(kBase + 300));
+  Migrate(Build(std::move(builder)));
+  EXPECT_EQ(OutcomeOf(kBase + 300), Outcome::kMoved);
+  EXPECT_EQ(process_->NodeOf(kBase + 299), 1);
+  EXPECT_EQ(process_->NodeOf(kBase + 300), 0);
+}
+
+TEST_F(FolioTest, PagesWhoseFolioIsSentAwayAreNotCalledPlaced) {
+  FillHugePages(kBase, 1);
+  FillPages(kBase + kHuge, 1);
+  PageList::Builder builder;
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + kHuge), 1);
+  builder.StartEntry({{NodeId(1)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 100), 10);
+  // These are where they are asked to be, until their folio leaves.
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 110), 20);
+  Migrate(Build(std::move(builder)));
+  EXPECT_EQ(summary_.moved_pages, 10u);
+  EXPECT_EQ(summary_.already_placed_pages, 1u);
+  EXPECT_EQ(Failures(Reason::kFolioConflict), 20u);
+  EXPECT_EQ(ResultOf(kBase + 110).node, NodeId(1));
+}
+
+TEST_F(FolioTest, PagesWhoseFolioMayStillGoAwayAreSaidToBeNowhere) {
+  options_.max_passes = 1;
+  FillHugePages(kBase, 1);
+  FillPages(kBase + kHuge, 1);
+  PageList::Builder builder;
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + kHuge), 1);
+  builder.StartEntry({{NodeId(1)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 100), 10);
+  builder.StartEntry({{NodeId(0)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase + 110), 20);
+  Migrate(Build(std::move(builder)));
+  EXPECT_EQ(Failures(Reason::kFolioConflict), 20u);
+  EXPECT_FALSE(ResultOf(kBase + 110).node.known());
+}
+
 TEST_P(AnyFolioTest, BasePagesInAMappingWithHugePagesMove) {
   FillHugePages(kBase, 2);
   // The second half of the mapping was split into base pages.

@@ -229,6 +229,18 @@ TEST_F(MigrateTest, APageThatLooksSwappedWhileTheKernelMovesItIsLookedAtTwice) {
   EXPECT_EQ(summary_.moved_pages, 4u);
 }
 
+TEST_F(MigrateTest, APageThatOnlyLookedSwappedWasOnItsDestinationAllAlong) {
+  FillPages(kBase, 2, /*node=*/1);
+  FakePage& page = process_->pages[kBase + 1];
+  page.swapped = true;
+  int queries = 0;
+  kernel_.before_query = [&] {
+    if (++queries == 3) page.swapped = false;
+  };
+  Migrate(ToNode1(kBase, 2));
+  EXPECT_EQ(summary_.already_placed_pages, 2u);
+}
+
 TEST_F(MigrateTest, WhatWasHiddenAtFirstAndIsThereInTheEndIsMoved) {
   kernel_.behaviour.hides_protected = true;
   FillPages(kBase, 2, /*node=*/1);

@@ -6,9 +6,9 @@ import ctypes
 PAGE = 4096
 
 _libnuma = ctypes.CDLL("libnuma.so.1", use_errno=True)
-_move_pages = _libnuma.move_pages
-_move_pages.restype = ctypes.c_long
-_move_pages.argtypes = [
+move_pages = _libnuma.move_pages
+move_pages.restype = ctypes.c_long
+move_pages.argtypes = [
     ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p,
     ctypes.c_void_p, ctypes.c_int
 ]
@@ -19,7 +19,7 @@ def locate(pid, addresses):
     count = len(addresses)
     pages = (ctypes.c_ulong * count)(*addresses)
     statuses = (ctypes.c_int * count)(*([-22] * count))
-    if _move_pages(pid, count, pages, None, statuses, 0) < 0:
+    if move_pages(pid, count, pages, None, statuses, 0) < 0:
         raise OSError(ctypes.get_errno(), "move_pages query")
     return list(statuses)
 

@@ -43,9 +43,10 @@ def wait_for(condition, what, seconds=60):
 
 
 class Target:
-    """A pageferry_target; regions as its --region takes them."""
+    """A pageferry_target; regions as its --region takes them. Unless
+    `strict`, regions may fail to reach the state that was asked for."""
 
-    def __init__(self, *regions, threads=1, options=()):
+    def __init__(self, *regions, threads=1, options=(), strict=True):
         command = [os.path.join(BIN, "pageferry_target")]
         for region in regions:
             command += ["--region", region]
@@ -57,7 +58,7 @@ class Target:
         self.ready = json.loads(self.process.stdout.readline() or "{}")
         assert self.ready, f"{command} did not start"
         for region in self.ready["regions"]:
-            assert region["ok"], f"{command}: {region['note']}"
+            assert region["ok"] or not strict, f"{command}: {region['note']}"
         self.pid = self.ready["pid"]
 
     def region(self, index=0):
