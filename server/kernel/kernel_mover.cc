@@ -379,6 +379,7 @@ std::vector<MovingFolio> KernelMover::Folios(
     folio.pages = static_cast<uint32_t>(range.pages);
     folio.range = range;
     folio.certain = range.pages == 1 || page.view.folio.has_value() || hugetlb;
+    if (page.view.folio.has_value()) folio.head = page.view.folio->head;
     folios.push_back(folio);
   }
   return folios;

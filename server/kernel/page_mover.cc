@@ -57,6 +57,13 @@ StopReason PageMover::Move(NodeId destination, uint32_t placement,
                            std::vector<MovingFolio> folios, bool alone,
                            const core::MigrationControl& control) {
   queue_.assign(folios.begin(), folios.end());
+  requested_of_head_.clear();
+  for (const MovingFolio& folio : folios) {
+    if (folio.range.pages == 1 || folio.head == core::PageFrameNumber()) {
+      continue;
+    }
+    requested_of_head_[folio.head] += pages_->PagesWithin(folio.range);
+  }
   folio_limit_ = 0;
   uint32_t too_large_pages = std::numeric_limits<uint32_t>::max();
   while (!queue_.empty()) {
@@ -382,12 +389,22 @@ void PageMover::NoteMovedFolio(absl::Span<MovingPage> pages, const Call& call,
     }
   }
   const uint64_t requested = pages_->PagesWithin(folio.range);
-  statistics_.companion_pages += folio.range.pages - requested;
+  statistics_.companion_pages += TakeCompanions(folio);
   if (requested > folio.count) {
     moved_folios_[folio.range.start] = {
         folio.range, pages[folio.first].attempt->source, call.placement,
         own_before_[folio.range.start]};
   }
+}
+
+uint64_t PageMover::TakeCompanions(const MovingFolio& folio) {
+  const auto it = requested_of_head_.find(folio.head);
+  if (it == requested_of_head_.end()) {
+    return folio.range.pages - pages_->PagesWithin(folio.range);
+  }
+  const uint64_t requested = std::min(it->second, folio.range.pages);
+  it->second = folio.range.pages;  // its other parts bring no more
+  return folio.range.pages - requested;
 }
 
 const PageMover::MovedFolio* PageMover::FindMoved(

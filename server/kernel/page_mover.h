@@ -50,6 +50,10 @@ struct MovingFolio {
   // Whether it is known to be one folio; otherwise its pages may turn out to be
   // base pages.
   bool certain = true;
+  // Its first frame before it moves, where frames are visible. A huge page that
+  // lies in the address space in several parts (mremap(2)) is a MovingFolio for
+  // each part, of one head.
+  core::PageFrameNumber head = {};
 };
 
 // Used by one thread at a time, for one process and one migration.
@@ -127,6 +131,9 @@ class PageMover {
   core::Reason ReasonOfUnmoved(const PageView& view, int status) const;
   void NoteMovedFolio(absl::Span<MovingPage> pages, const Call& call,
                       const MovingFolio& folio);
+  // Pages that came along unasked with a folio of several pages; for a folio
+  // in several parts, once.
+  uint64_t TakeCompanions(const MovingFolio& folio);
   uint64_t PagesOn(core::PageRun range, core::NodeId node);
 
   SystemCalls* const system_;
@@ -138,6 +145,9 @@ class PageMover {
   core::Telemetry* const telemetry_;
   core::MoverStatistics statistics_;
   CallSize call_size_;
+  // Of the running Move(): by the head of a folio of several pages, the pages
+  // of all its parts that were requested.
+  std::map<core::PageFrameNumber, uint64_t> requested_of_head_;
   // Folios of the running Move() that are still to be tried.
   std::deque<MovingFolio> queue_;
   // After ENOMEM: folios a call, until calls succeed again.

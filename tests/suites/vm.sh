@@ -16,7 +16,7 @@ run_in_machine() {
   log="build/reports/vm-$kernel-$shape.log"
   echo "--- Linux $kernel, $shape nodes"
   tests/vm/run --kernel "$kernel" --shape "$shape" --sizes "$sizes" \
-    --timeout "${PAGEFERRY_VM_TIMEOUT:-900}" \
+    --timeout "${PAGEFERRY_VM_TIMEOUT:-1500}" \
     --env "PAGEFERRY_BIN=$PWD/build/dev/bin" \
     --env "PAGEFERRY_SHAKE_SEED=${PAGEFERRY_SHAKE_SEED:-}" \
     --env "PAGEFERRY_SHAKE_SECONDS=${PAGEFERRY_SHAKE_SECONDS:-}" -- \

@@ -66,6 +66,26 @@ TEST_P(AnyFolioTest, ATailAloneTakesItsCompanionsAlong) {
   EXPECT_EQ(ResultOf(kBase + 77).folio_pages, kHuge);
 }
 
+TEST_F(FolioTest, AHugePageInTwoPlacesIsCountedOnce) {
+  parameters_.mode = Mode::kAsync;  // whose calls take one of the places
+  FillHugePages(kBase, 1);
+  // As mremap(2) leaves it: the second half lies elsewhere.
+  constexpr uint64_t kElsewhere = kBase + 10'000;
+  process_->Map(kElsewhere, 256);
+  for (uint64_t i = 0; i < 256; ++i) {
+    process_->pages[kElsewhere + i] = process_->pages.at(kBase + 256 + i);
+    process_->pages.erase(kBase + 256 + i);
+  }
+  PageList::Builder builder;
+  builder.StartEntry({{NodeId(1)}});
+  builder.AddRange(VirtualAddress::OfPage(kBase), 200);
+  builder.AddRange(VirtualAddress::OfPage(kElsewhere), 256);
+  Migrate(Build(std::move(builder)));
+  EXPECT_EQ(summary_.moved_pages, 456u);
+  EXPECT_EQ(summary_.companion_pages, 56u);
+  EXPECT_EQ(summary_.moved_bytes(), uint64_t{2} << 20);
+}
+
 TEST_P(AnyFolioTest, TheTailOfAHugetlbPageSubmitsItsHead) {
   kernel_.behaviour.refuses_hugetlb_tails = true;
   FillHugetlb(kBase);
