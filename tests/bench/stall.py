@@ -7,7 +7,6 @@ Figures to read, none to pass: times of an emulator are good as ratios within
 one run. Needs PAGEFERRY_BIN and two nodes with room for the pages.
 """
 
-import ctypes
 import json
 import os
 import pathlib
@@ -22,7 +21,6 @@ import look  # noqa: E402, pylint: disable=wrong-import-position
 
 PAGES = int(os.environ.get("PAGEFERRY_STALL_PAGES") or 200000)
 ROUNDS = int(os.environ.get("PAGEFERRY_STALL_ROUNDS") or 3)
-MPOL_MF_MOVE = 2
 NOTHING, RAW = "nothing", "one raw call"
 COLUMNS = ("elapsed_ms", "longest_gap_ms", "longest_call_ms", "calls")
 
@@ -40,15 +38,12 @@ def stay(_target, _daemon, _node):
 
 def raw_call(target, _daemon, node):
     start = target.region()["start"]
-    pages = (ctypes.c_ulong * PAGES)(*range(start, start + PAGES * PAGE, PAGE))
-    nodes = (ctypes.c_int * PAGES)(*([node] * PAGES))
-    statuses = (ctypes.c_int * PAGES)()
+    addresses = list(range(start, start + PAGES * PAGE, PAGE))
     begin = time.monotonic()
-    result = look.move_pages(target.pid, PAGES, pages, nodes, statuses,
-                             MPOL_MF_MOVE)
+    returned, _ = look.move(target.pid, addresses, node, look.MOVE)
     length_ms = (time.monotonic() - begin) * 1000
-    if result != 0:
-        raise OSError(ctypes.get_errno(), f"move_pages returned {result}")
+    if returned != 0:
+        raise OSError(f"move_pages returned {returned}")
     return {"elapsed_ms": length_ms, "longest_call_ms": length_ms, "calls": 1}
 
 

@@ -11,9 +11,9 @@ MOVE, MOVE_ALL = 2, 4  # flags of move_pages(2)
 UNWRITTEN = -(1 << 31)  # a status that the kernel never writes
 
 _libnuma = ctypes.CDLL("libnuma.so.1", use_errno=True)
-move_pages = _libnuma.move_pages
-move_pages.restype = ctypes.c_long
-move_pages.argtypes = [
+_move_pages = _libnuma.move_pages
+_move_pages.restype = ctypes.c_long
+_move_pages.argtypes = [
     ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p,
     ctypes.c_void_p, ctypes.c_int
 ]
@@ -24,7 +24,7 @@ def locate(pid, addresses):
     count = len(addresses)
     pages = (ctypes.c_ulong * count)(*addresses)
     statuses = (ctypes.c_int * count)(*([-22] * count))
-    if move_pages(pid, count, pages, None, statuses, 0) < 0:
+    if _move_pages(pid, count, pages, None, statuses, 0) < 0:
         raise OSError(ctypes.get_errno(), "move_pages query")
     return list(statuses)
 

@@ -167,7 +167,7 @@ class Gate:
 class Lab:
     """What the states share, made when the first needs it."""
 
-    DISKS = ("gate", "locks", "direct", "swap")
+    DISKS = ("gate", "locks", "direct", "swap", "minix")
 
     def __init__(self):
         self._devices = contextlib.ExitStack()

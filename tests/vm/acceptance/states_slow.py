@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import look
-from states import PAGES, all_have, state
+from states import PAGES, all_have, on, state
 from states_plain import ALL_MOVE, all_fail, ext4
 from support import wait_for
 from table import RAW, Case
@@ -84,6 +84,22 @@ def locked(lab, column):
         process.write_back(path)
         yield slow(gate, process.pid, [start], look.LOCKED,
                    column != "async")
+
+
+# What this kernel's minix does with a dirty page that is to move: 6.1 has it
+# written out first, so there only sync moves it.
+WRITTEN_OUT = on(k6_1=all_fail("DIRTY"), k6_12=ALL_MOVE)
+
+
+@state("page cache, dirty, on a file system that writes out",
+       async_=WRITTEN_OUT, sync_light=WRITTEN_OUT, sync=ALL_MOVE)
+def written_out(lab, _):
+    gate = lab.gate("minix", "minix", "mkfs.minix", "-3")
+    process = lab.process()
+    with gate.guarded():
+        addresses = process.written(PAGES, path=lab.file(gate, PAGES))
+        assert all_have(process.pid, addresses, look.DIRTY)
+        yield Case(process.pid, addresses)
 
 
 @state("pinned by O_DIRECT in flight", all_fail("PINNED"))

@@ -16,17 +16,18 @@ from support import KERNEL, MODES, set_numa_balancing
 from table import (COLUMNS, RAW, Case, ask_cli, measure_ours, measure_raw,
                    table_text)
 
-# Reasons that the kernel can cause. Not among them: DIRTY, which tests of its
-# own cause, ABORTED, which follows from another page's NO_MEMORY, and what
-# comes of requests: CANCELLED, TIME_BUDGET, DRAINING.
+# Reasons that the kernel can cause. Not among them: ABORTED, which follows
+# from another page's NO_MEMORY, and what comes of requests: CANCELLED,
+# TIME_BUDGET, DRAINING.
 REASONS = {
     "NOT_PRESENT", "SWAPPED_OUT", "ZERO_PAGE", "NOT_MAPPED", "NOT_MOVABLE",
-    "SHARED", "LOCKED", "WRITEBACK", "NUMA_HINT", "PINNED", "BUSY",
+    "SHARED", "LOCKED", "WRITEBACK", "DIRTY", "NUMA_HINT", "PINNED", "BUSY",
     "NO_MEMORY", "CPUSET", "FOLIO_CONFLICT", "PROCESS_EXITED",
     "PERMISSION_LOST", "UNSUPPORTED", "INVALID",
 }
 # Of these, what this kernel does not cause, and why.
 NO_CAUSE = on(k6_1={}, k6_12={
+    "DIRTY": "it moves dirty pages of each file system that is made here",
     "NUMA_HINT": "it finds and moves pages behind a hint",
     "UNSUPPORTED": "it finds and moves pages without access",
 })
