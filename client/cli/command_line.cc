@@ -52,6 +52,12 @@ v1::ResultDetail DetailOf(const std::string& name) {
   return v1::RESULT_DETAIL_UNSPECIFIED;
 }
 
+v1::ModeFidelity FidelityOf(const std::string& name) {
+  if (name == "screened") return v1::MODE_FIDELITY_SCREENED;
+  if (name == "kernel") return v1::MODE_FIDELITY_KERNEL;
+  return v1::MODE_FIDELITY_UNSPECIFIED;
+}
+
 // Returns the option that names a cgroup.
 CLI::Option* AddTarget(CLI::App* app, TargetArguments* target) {
   CLI::Option_group* group = app->add_option_group("target");
@@ -115,6 +121,7 @@ class Parser {
   std::string mode_;
   std::string shared_;
   std::string detail_;
+  std::string fidelity_;
   std::string time_budget_;
   uint32_t max_passes_ = 0;
   uint64_t rate_ = 0;
@@ -192,6 +199,12 @@ void Parser::AddMigrationOptions(CLI::App* migrate) {
       ->add_option("--shared", shared_,
                    "Pages that other processes map too (default: leave)")
       ->check(CLI::IsMember({"move", "leave"}));
+  migrate
+      ->add_option("--fidelity", fidelity_,
+                   "How async is to be kept where it can be had: by looking at "
+                   "each page first, or by the kernel itself (default: "
+                   "screened)")
+      ->check(CLI::IsMember({"screened", "kernel"}));
   migrate->add_option("--max-passes", max_passes_,
                       "Passes over pages that say \"again\" (default: 10)");
   migrate
@@ -261,6 +274,7 @@ void Parser::FinishMigrate() {
   options.set_mode(ModeOf(mode_));
   options.set_shared_pages(SharedOf(shared_));
   options.set_result_detail(DetailOf(detail_));
+  options.set_preferred_fidelity(FidelityOf(fidelity_));
   options.set_max_bytes_per_second(rate_);
   options.set_validate_only(dry_run_);
   if (max_passes_ > 0) options.mutable_retry()->set_max_passes(max_passes_);

@@ -222,6 +222,10 @@ class TextReport : public MigrationReport {
     if (summary.retried_pages() > 0) {
       line("retries", summary.retried_pages(), "");
     }
+    if (summary.kernel_fidelity_pages() > 0) {
+      line("by the kernel", summary.kernel_fidelity_pages(),
+           "of the moved, in the kernel's own async mode");
+    }
     if (summary.unverified_pages() > 0) {
       line("unverified", summary.unverified_pages(),
            "not attempted, yet perhaps moved: the kernel did not return");

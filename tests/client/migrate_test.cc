@@ -35,7 +35,8 @@ TEST_F(MigrateTest, AsksForWhatTheCommandLineSays) {
                      "--address",     "0x40000", "--shared",   "move",
                      "--max-passes",  "5",       "--detail",   "failures",
                      "--time-budget", "1500ms",  "--rate",     "64M",
-                     "--request-id",  "night",   "--dry-run"})
+                     "--request-id",  "night",   "--dry-run",  "--fidelity",
+                     "kernel"})
                 .exit_code,
             kExitOk);
   const v1::MigratePagesRequest request = OnlyRequest();
@@ -58,6 +59,7 @@ TEST_F(MigrateTest, AsksForWhatTheCommandLineSays) {
   EXPECT_EQ(ToDuration(options.time_budget()), absl::Milliseconds(1500));
   EXPECT_EQ(options.max_bytes_per_second(), 64 << 20);
   EXPECT_TRUE(options.validate_only());
+  EXPECT_EQ(options.preferred_fidelity(), v1::MODE_FIDELITY_KERNEL);
 }
 
 TEST_F(MigrateTest, LeavesWhatIsNotSaidToTheDaemon) {
@@ -65,6 +67,7 @@ TEST_F(MigrateTest, LeavesWhatIsNotSaidToTheDaemon) {
   const v1::MigrationOptions options = OnlyRequest().options();
   EXPECT_EQ(options.shared_pages(), v1::SHARED_PAGES_UNSPECIFIED);
   EXPECT_EQ(options.result_detail(), v1::RESULT_DETAIL_UNSPECIFIED);
+  EXPECT_EQ(options.preferred_fidelity(), v1::MODE_FIDELITY_UNSPECIFIED);
   EXPECT_FALSE(options.has_retry());
   EXPECT_FALSE(options.has_time_budget());
   EXPECT_FALSE(OnlyRequest().process().has_start_time_ticks());
