@@ -162,8 +162,8 @@ void Parser::AddMigrate() {
   CLI::Option* cgroup = AddTarget(migrate, &migrate_.target);
   migrate
       ->add_option("--to", migrate_.to,
-                   "The node to move to; with --all, several: the first of "
-                   "--from goes to the first of these, and so on in turn")
+                   "The node to move to; with --all, several: the lowest of "
+                   "--from goes to the lowest of these, and so on in turn")
       ->required()
       ->check(CLI::NonNegativeNumber);
   migrate
@@ -176,8 +176,8 @@ void Parser::AddMigrate() {
   cgroup->needs(all);
   migrate
       ->add_option("--from", migrate_.from,
-                   "With --all: the nodes to move from (default: all that "
-                   "--to does not name)")
+                   "With --all: the nodes to move from (default: all with "
+                   "memory but those of --to and --fallback)")
       ->check(CLI::NonNegativeNumber)
       ->needs(all);
   AddPages(migrate, &migrate_.pages);

@@ -16,6 +16,10 @@
 namespace pageferry::client::cli {
 namespace {
 
+bool Contains(const std::vector<int32_t>& nodes, int32_t node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
 // Whether requests after one that ended so would end the same way.
 bool EndsTheRest(v1::StopReason reason) {
   return reason != v1::STOP_REASON_UNSPECIFIED &&
@@ -39,6 +43,8 @@ class MigrateCommand {
  private:
   absl::StatusOr<v1::MigrateProcessRequest> RequestForAll();
   void Begin(uint64_t total_pages);
+  // Whether the node is one to move to.
+  bool Named(int32_t node) const;
   absl::Duration BudgetLeft() const;
   v1::MigratePagesRequest RequestFor(const PageChunk& chunk) const;
   absl::Status Follow(MigrationStream stream, uint64_t pages);
@@ -71,7 +77,9 @@ absl::StatusOr<v1::MigrateProcessRequest> MigrateCommand::RequestForAll() {
     const auto topology = session_.client.GetTopology(session_.call);
     if (!topology.ok()) return topology.status();
     for (const v1::NodeInfo& node : topology->nodes()) {
-      if (node.has_memory()) request.add_source_nodes(node.node());
+      if (node.has_memory() && !Named(node.node())) {
+        request.add_source_nodes(node.node());
+      }
     }
   }
   request.mutable_destination_nodes()->Add(arguments_.to.begin(),
@@ -81,6 +89,10 @@ absl::StatusOr<v1::MigrateProcessRequest> MigrateCommand::RequestForAll() {
   *request.mutable_options() = arguments_.options;
   request.set_request_id(arguments_.request_id);
   return request;
+}
+
+bool MigrateCommand::Named(int32_t node) const {
+  return Contains(arguments_.to, node) || Contains(arguments_.fallback, node);
 }
 
 void MigrateCommand::Begin(uint64_t total_pages) {
@@ -177,6 +189,9 @@ int MigrateCommand::End(const absl::Status& status) {
   const bool shared_may_stay =
       arguments_.all &&
       arguments_.options.shared_pages() != v1::SHARED_PAGES_MOVE;
+  // What was not found before a stop is in no figure.
+  const v1::StopReason stop = totals_.summary.stop_reason();
+  if (arguments_.all && EndsTheRest(stop)) return kExitPagesLeft;
   return totals_.PagesLeft(shared_may_stay) > 0 ? kExitPagesLeft : kExitOk;
 }
 

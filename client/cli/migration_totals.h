@@ -21,7 +21,8 @@ struct MigrationTotals {
   void Add(const v1::MigrationSummary& part);
 
   // Pages that exist, as far as is known, and are not known to be where they
-  // should be. `shared_may_stay`: pages that other processes map are to be left.
+  // should be. `shared_may_stay`: pages that other processes map are to be
+  // left.
   uint64_t PagesLeft(bool shared_may_stay) const;
 };
 

@@ -47,7 +47,8 @@ enum class HiddenPages {
   kTouch,  // touches those of one process, as a move would, so that they show
 };
 
-// Takes located runs, ascending by address; false ends the look.
+// Takes located runs, ascending by address, or none where a while passed
+// without any; false ends the look.
 using LocationSink = std::function<bool(absl::Span<const LocatedRun>)>;
 
 // One process, held by its identity from request to last result: everything
@@ -110,7 +111,8 @@ class Backend {
       int32_t pid, absl::optional<uint64_t> start_time_ticks) = 0;
 
   // The processes in a cgroup (v2) and in all below it, by ascending pid;
-  // without kernel threads and zombies, which have no pages. `path` begins with
+  // without kernel threads and zombies, which have no pages, and without pid 1
+  // and this process, which are never moved. `path` begins with
   // a '/', the root of the hierarchy. Refuses with kCgroupNotFound. Blocks.
   virtual absl::StatusOr<std::vector<ProcessId>> ListCgroup(
       const std::string& path) = 0;

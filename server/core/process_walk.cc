@@ -71,7 +71,6 @@ absl::StatusOr<absl::optional<PageList>> ProcessWalk::Next(
         return !cut;
       });
   if (!status.ok()) return status;
-  if (control.stop() != StopReason::kNone) return absl::nullopt;
   at_end_ = !cut;
   if (piece.pages == 0) return absl::nullopt;
   return ListOf(piece);

@@ -41,13 +41,13 @@ PageList PlacementsOf(absl::Span<const NodePair> pairs);
 class ProcessWalk {
  public:
   // `process` must outlive this. A piece has about `piece_pages` pages: it ends
-  // at a multiple of 2 MiB, so that no folio is cut in two.
+  // at a multiple of 2 MiB, so that no folio is cut in two but those of 1 GiB.
   ProcessWalk(TargetProcess* process, std::vector<NodePair> pairs,
               HiddenPages hidden, uint64_t piece_pages);
 
-  // The next pages that are resident on a source; nothing when the end was
-  // reached or `control` said stop. Fails as TargetProcess::LocateResident()
-  // does. Blocks.
+  // The next pages that are resident on a source; fewer where `control` said
+  // stop, and nothing when the end was reached. Fails as
+  // TargetProcess::LocateResident() does. Blocks.
   absl::StatusOr<absl::optional<PageList>> Next(
       const MigrationControl& control);
 

@@ -20,8 +20,8 @@ constexpr int kMostLevels = 2048;
 // Adds the pids of `folder` and of all below it. A folder that vanishes
 // meanwhile has none. Processes of threaded cgroups, which have no list of
 // their own (EOPNOTSUPP), are listed by the cgroup above that is their domain.
-void AddPids(SystemCalls& system, const std::string& folder, int level,
-             std::set<int32_t>* pids) {
+absl::Status AddPids(SystemCalls& system, const std::string& folder, int level,
+                     std::set<int32_t>* pids) {
   const absl::StatusOr<std::string> text =
       ReadTextFile(system, folder + "/cgroup.procs");
   if (text.ok()) {
@@ -31,13 +31,18 @@ void AddPids(SystemCalls& system, const std::string& folder, int level,
       if (absl::SimpleAtoi(line, &pid) && pid > 0) pids->insert(pid);
     }
   }
-  if (level >= kMostLevels) return;
+  // No descriptor left: then it is not known who is in there.
+  if (absl::IsResourceExhausted(text.status())) return text.status();
+  if (level >= kMostLevels) return absl::OkStatus();
   const auto names = system.ListDirectory(folder);
-  if (!names.ok()) return;
+  if (absl::IsResourceExhausted(names.status())) return names.status();
+  if (!names.ok()) return absl::OkStatus();  // no folder, or gone
   for (const std::string& name : *names) {
-    // What is no folder cannot be listed.
-    AddPids(system, absl::StrCat(folder, "/", name), level + 1, pids);
+    const absl::Status status =
+        AddPids(system, absl::StrCat(folder, "/", name), level + 1, pids);
+    if (!status.ok()) return status;
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -67,7 +72,8 @@ absl::StatusOr<std::vector<int32_t>> ListPids(SystemCalls& system,
                                      "; resolve the target again"));
   }
   std::set<int32_t> pids;
-  AddPids(system, folder, 0, &pids);
+  const absl::Status status = AddPids(system, folder, 0, &pids);
+  if (!status.ok()) return status;
   return std::vector<int32_t>(pids.begin(), pids.end());
 }
 

@@ -153,6 +153,8 @@ absl::StatusOr<std::vector<core::ProcessId>> KernelBackend::ListCgroup(
   if (!pids.ok()) return pids.status();
   std::vector<core::ProcessId> processes;
   for (int32_t pid : *pids) {
+    // Never moved: no reason to refuse a cgroup that has them.
+    if (pid == 1 || pid == system_->OwnPid()) continue;
     const absl::StatusOr<std::string> text = ReadTextFile(
         *system_, absl::StrCat(options_.proc_root, "/", pid, "/stat"));
     if (!text.ok()) continue;  // has exited since
@@ -160,6 +162,18 @@ absl::StatusOr<std::vector<core::ProcessId>> KernelBackend::ListCgroup(
     if (!stat.ok()) return stat.status();
     if (stat->has_pages()) processes.push_back({pid, stat->start_time_ticks});
   }
+  // A pid that changed hands between the two reads names a stranger now: only
+  // who is still in there is meant.
+  const absl::StatusOr<std::vector<int32_t>> again =
+      ListPids(*system_, options_.cgroup_root, path);
+  if (!again.ok()) return again.status();
+  processes.erase(std::remove_if(processes.begin(), processes.end(),
+                                 [&](const core::ProcessId& process) {
+                                   return !std::binary_search(again->begin(),
+                                                              again->end(),
+                                                              process.pid);
+                                 }),
+                  processes.end());
   return processes;
 }
 

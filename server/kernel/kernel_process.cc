@@ -116,33 +116,14 @@ absl::Status KernelProcess::Look(absl::Span<const uint64_t> addresses,
   return status;
 }
 
-absl::StatusOr<std::vector<PageRun>> KernelProcess::ResidentPartsOf(
-    PageRun range) {
-  std::vector<PagemapEntry> entries(range.pages);
-  const absl::Status status =
-      identity_->pagemap().Read(range.start, absl::MakeSpan(entries));
-  if (!status.ok()) return ProcessGone(id().pid);
-  std::vector<PageRun> runs;
-  for (uint64_t i = 0; i < entries.size(); ++i) {
-    if (!entries[i].present()) continue;
-    const core::VirtualAddress page = range.start.PlusPages(i);
-    if (!runs.empty() && runs.back().end() == page) {
-      ++runs.back().pages;
-    } else {
-      runs.push_back({page, 1});
-    }
-  }
-  return runs;
-}
-
 absl::Status KernelProcess::LocateResident(core::VirtualAddress start,
                                            HiddenPages hidden,
                                            const core::LocationSink& sink) {
   const absl::Status access = CheckAccess(/*move_shared=*/false);
   if (!access.ok()) return access;
-  // A copy: every look reads the mappings anew.
-  const AddressSpace space = looker_.ReadMappings();
-  // Mappings that could not be read are none.
+  const absl::StatusOr<AddressSpace> space = looker_.ReadMappings();
+  if (!space.ok()) return space.status();
+  // Mappings of a process that exited meanwhile are none.
   if (!identity_->alive()) return ProcessGone(id().pid);
   bool more = true;
   const core::LocationSink resident_only =
@@ -151,24 +132,44 @@ absl::Status KernelProcess::LocateResident(core::VirtualAddress start,
         std::copy_if(located.begin(), located.end(),
                      std::back_inserter(resident),
                      [](const LocatedRun& run) { return run.resident; });
-        if (!resident.empty()) more = sink(resident);
+        more = sink(resident);
         return more;
       };
-  for (const Mapping& mapping : space.mappings()) {
+  // Looked at together, across mappings: a process may have 65,530 small ones,
+  // and every look may have to read them all.
+  std::vector<PageRun> present;
+  uint64_t present_pages = 0;
+  const auto look = [&] {
+    present_pages = 0;
+    return Locate(std::exchange(present, {}), hidden, resident_only);
+  };
+  for (const Mapping& mapping : space->mappings()) {
     if (mapping.special()) continue;
     core::VirtualAddress next = std::max(mapping.start, start);
     while (more && next < mapping.end) {
       const PageRun range = {
           next, std::min(kPagemapStride,
                          mapping.end.page_number() - next.page_number())};
-      const absl::StatusOr<std::vector<PageRun>> runs = ResidentPartsOf(range);
-      if (!runs.ok()) return runs.status();
-      const absl::Status status = Locate(*runs, hidden, resident_only);
-      if (!status.ok()) return status;
+      const absl::StatusOr<std::vector<PageRun>> runs =
+          identity_->pagemap().PresentRuns(range);
+      if (!runs.ok()) return ProcessGone(id().pid);
+      for (const PageRun& run : *runs) {
+        present.push_back(run);
+        present_pages += run.pages;
+      }
       next = range.end();
+      if (present_pages >= kLookPages) {
+        const absl::Status status = look();
+        if (!status.ok()) return status;
+      } else if (runs->empty()) {
+        // Also where there is nothing: a walk over empty terabytes can be
+        // ended.
+        more = sink({});
+      }
     }
+    if (!more) return absl::OkStatus();
   }
-  return absl::OkStatus();
+  return present.empty() ? absl::OkStatus() : look();
 }
 
 absl::Status KernelProcess::CheckAccess(bool move_shared) {

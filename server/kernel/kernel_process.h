@@ -39,9 +39,6 @@ class KernelProcess final : public core::TargetProcess {
  private:
   absl::Status CheckAccess(bool move_shared);
   absl::Status CheckNodes(const core::PageList& pages);
-  // The parts of `range` that have pages in memory.
-  absl::StatusOr<std::vector<core::PageRun>> ResidentPartsOf(
-      core::PageRun range);
   // Looks at pages, and where that is allowed touches those that hide.
   absl::Status Look(absl::Span<const uint64_t> addresses,
                     core::HiddenPages hidden, std::vector<PageView>* views);

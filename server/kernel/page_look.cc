@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "server/core/refusal.h"
 #include "server/kernel/self_check.h"
@@ -144,29 +145,26 @@ void PageLooker::Touch(absl::Span<const uint64_t> addresses) {
   }
 }
 
-const AddressSpace& PageLooker::ReadMappings() {
-  mappings_.reset();
-  return Mappings();
+absl::StatusOr<AddressSpace> PageLooker::ReadMappings() const {
+  const absl::StatusOr<std::string> text = ReadTextFile(
+      *system_, absl::StrCat(proc_root_, "/", process_->id().pid, "/maps"));
+  if (!text.ok()) return ExitedOr(text.status());
+  return AddressSpace::Parse(*text);
 }
 
 const AddressSpace& PageLooker::Mappings() {
   if (!mappings_.has_value()) {
-    mappings_ = AddressSpace();
-    const absl::StatusOr<std::string> text = ReadTextFile(
-        *system_, absl::StrCat(proc_root_, "/", process_->id().pid, "/maps"));
-    if (text.ok()) {
-      absl::StatusOr<AddressSpace> parsed = AddressSpace::Parse(*text);
-      if (parsed.ok()) mappings_ = *std::move(parsed);
-    }
+    absl::StatusOr<AddressSpace> read = ReadMappings();
+    mappings_ = read.ok() ? *std::move(read) : AddressSpace();
   }
   return *mappings_;
 }
 
 bool PageLooker::WritesOut(const PageView& view, const Mapping& mapping) {
-  if (!view.folio.has_value() || !view.folio->flags.dirty() ||
-      view.folio->flags.swap_backed()) {
-    return false;
-  }
+  if (!view.folio.has_value()) return false;
+  const FrameFlags& flags = view.folio->flags;
+  // Pages of hugetlbfs are always dirty, and never written out.
+  if (!flags.dirty() || flags.swap_backed() || flags.hugetlb()) return false;
   if (!file_systems_.has_value()) {
     const absl::StatusOr<std::string> text = ReadTextFile(
         *system_,

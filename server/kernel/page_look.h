@@ -66,8 +66,8 @@ class PageLooker {
   // move a page that hides so.
   void Touch(absl::Span<const uint64_t> addresses);
 
-  // The mappings, from maps, read anew; none where they cannot be read.
-  const AddressSpace& ReadMappings();
+  // The mappings, from maps, read anew.
+  absl::StatusOr<AddressSpace> ReadMappings() const;
 
   // Whether page frames, and hence states, can be seen.
   bool frames_visible() const { return frames_.has_value(); }

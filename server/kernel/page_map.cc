@@ -15,6 +15,10 @@ namespace {
 // Frames read together: 256 bytes a file.
 constexpr uint64_t kNearFrames = 32;
 
+// Entries of pagemap, and runs of a scan, read together.
+constexpr uint64_t kEntriesAtATime = 64 * 1024;
+constexpr size_t kRunsAtATime = 1024;
+
 }  // namespace
 
 Pagemap::Pagemap(SystemCalls* system, Descriptor file)
@@ -48,6 +52,51 @@ absl::Status Pagemap::Read(core::VirtualAddress start,
     done += static_cast<size_t>(read.value) / sizeof(PagemapEntry);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<core::PageRun>> Pagemap::PresentRuns(
+    core::PageRun range) const {
+  absl::optional<std::vector<core::PageRun>> scanned = Scan(range);
+  if (scanned.has_value()) {
+    if (alive()) return *std::move(scanned);
+    return absl::NotFoundError("the address space is gone");
+  }
+  std::vector<core::PageRun> runs;
+  std::vector<PagemapEntry> entries(std::min(range.pages, kEntriesAtATime));
+  for (uint64_t first = 0; first < range.pages; first += entries.size()) {
+    entries.resize(std::min<uint64_t>(entries.size(), range.pages - first));
+    const core::VirtualAddress start = range.start.PlusPages(first);
+    const absl::Status status = Read(start, absl::MakeSpan(entries));
+    if (!status.ok()) return status;
+    for (uint64_t i = 0; i < entries.size(); ++i) {
+      if (!entries[i].present()) continue;
+      const core::VirtualAddress page = start.PlusPages(i);
+      if (!runs.empty() && runs.back().end() == page) {
+        ++runs.back().pages;
+      } else {
+        runs.push_back({page, 1});
+      }
+    }
+  }
+  return runs;
+}
+
+absl::optional<std::vector<core::PageRun>> Pagemap::Scan(
+    core::PageRun range) const {
+  std::vector<core::PageRun> runs;
+  std::vector<core::PageRun> some(kRunsAtATime);
+  const uint64_t end = range.end().value();
+  for (uint64_t next = range.start.value(); next < end;) {
+    uint64_t walked_to = next;
+    const SystemResult scanned = system_->ScanPagemap(
+        file_.get(), next, end, absl::MakeSpan(some), &walked_to);
+    if (!scanned.ok()) return absl::nullopt;
+    runs.insert(runs.end(), some.begin(), some.begin() + scanned.value);
+    // Nothing more to be seen: the address space is gone, or there is no more.
+    if (walked_to <= next) break;
+    next = walked_to;
+  }
+  return runs;
 }
 
 FrameStates::FrameStates(SystemCalls* system, Descriptor flags,

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "server/core/types.h"
 #include "server/kernel/system_calls.h"
@@ -68,7 +69,16 @@ class Pagemap {
   absl::Status Read(core::VirtualAddress start,
                     absl::Span<PagemapEntry> entries) const;
 
+  // The parts of `range` that are in memory, ascending. Where the kernel can
+  // scan (Linux 6.7), the time does not grow with what is not there: programs
+  // reserve terabytes. NotFound as Read(). Blocks.
+  absl::StatusOr<std::vector<core::PageRun>> PresentRuns(
+      core::PageRun range) const;
+
  private:
+  // Nothing where the kernel cannot.
+  absl::optional<std::vector<core::PageRun>> Scan(core::PageRun range) const;
+
   SystemCalls* const system_;
   const Descriptor file_;
 };

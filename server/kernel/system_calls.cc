@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -23,6 +24,29 @@ namespace {
 
 // IOV_MAX of Linux.
 constexpr size_t kMaxVectors = 1024;
+
+// struct page_region and struct pm_scan_arg of include/uapi/linux/fs.h, Linux
+// 6.7; the headers that this is built with may be older.
+struct PageRegion {
+  uint64_t start;
+  uint64_t end;
+  uint64_t categories;
+};
+struct PagemapScan {
+  uint64_t size;
+  uint64_t flags;
+  uint64_t start;
+  uint64_t end;
+  uint64_t walk_end;
+  uint64_t regions;
+  uint64_t region_count;
+  uint64_t max_pages;
+  uint64_t inverted;
+  uint64_t required;
+  uint64_t any_of;
+  uint64_t returned;
+};
+constexpr uint64_t kPageIsPresent = 1 << 3;
 
 // A page that nothing else is on.
 alignas(4096) volatile char own_page[4096];
@@ -83,6 +107,32 @@ SystemResult LinuxSystemCalls::Pread(int descriptor, void* buffer,
 
 void LinuxSystemCalls::Close(int descriptor) { close(descriptor); }
 
+SystemResult LinuxSystemCalls::ScanPagemap(int descriptor, uint64_t start,
+                                           uint64_t end,
+                                           absl::Span<core::PageRun> runs,
+                                           uint64_t* walked_to) {
+  std::vector<PageRegion> regions(runs.size());
+  PagemapScan scan = {};
+  scan.size = sizeof(scan);
+  scan.start = start;
+  scan.end = end;
+  scan.regions = reinterpret_cast<uint64_t>(regions.data());
+  scan.region_count = regions.size();
+  scan.required = kPageIsPresent;
+  scan.returned = kPageIsPresent;
+  const SystemResult result =
+      Result(ioctl(descriptor, _IOWR('f', 16, PagemapScan), &scan));
+  if (!result.ok()) return result;
+  for (int64_t i = 0; i < result.value; ++i) {
+    const PageRegion& region = regions[static_cast<size_t>(i)];
+    runs[static_cast<size_t>(i)] = {
+        core::VirtualAddress(region.start),
+        (region.end - region.start) >> core::kPageShift};
+  }
+  *walked_to = scan.walk_end;
+  return result;
+}
+
 SystemResult LinuxSystemCalls::WriteFile(int directory, const std::string& path,
                                          absl::string_view text) {
   static_assert(kNoDirectory == AT_FDCWD);
@@ -130,10 +180,12 @@ uint64_t LinuxSystemCalls::OwnPage() {
 SystemResult LinuxSystemCalls::StartProbe() {
   int ready[2];
   if (pipe2(ready, O_CLOEXEC) != 0) return Result(-1);
+  const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid == 0) {
     // Only what is safe after a fork of a process with threads.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);  // it ended before that was said
     prctl(PR_SET_DUMPABLE, 0);
     own_page[0] = 2;  // now this process's own
     const char byte = 0;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "server/core/types.h"
 
 namespace pageferry::kernel {
 
@@ -65,6 +66,15 @@ class SystemCalls {
   virtual SystemResult WriteFile(int directory, const std::string& path,
                                  absl::string_view text) = 0;
 
+  // ioctl(2) PAGEMAP_SCAN of a pagemap (Linux 6.7;
+  // Documentation/admin-guide/mm/ pagemap.rst): the runs of pages in [start,
+  // end), addresses of pages, that are in memory, ascending. Returns how many
+  // it has written to `runs`;
+  // `*walked_to` is where to go on. ENOTTY where the kernel cannot.
+  virtual SystemResult ScanPagemap(int descriptor, uint64_t start, uint64_t end,
+                                   absl::Span<core::PageRun> runs,
+                                   uint64_t* walked_to) = 0;
+
   // The names in a directory, unordered, without "." and "..".
   virtual absl::StatusOr<std::vector<std::string>> ListDirectory(
       const std::string& path) = 0;
@@ -101,6 +111,9 @@ class LinuxSystemCalls : public SystemCalls {
   SystemResult Pread(int descriptor, void* buffer, uint64_t size_bytes,
                      uint64_t offset_bytes) override;
   void Close(int descriptor) override;
+  SystemResult ScanPagemap(int descriptor, uint64_t start, uint64_t end,
+                           absl::Span<core::PageRun> runs,
+                           uint64_t* walked_to) override;
   SystemResult WriteFile(int directory, const std::string& path,
                          absl::string_view text) override;
   absl::StatusOr<std::vector<std::string>> ListDirectory(

@@ -19,6 +19,7 @@ class LocationStream {
 
   // False when the reader is gone.
   bool Add(absl::Span<const core::LocatedRun> runs) {
+    if (runs.empty()) return !stream_->over();
     for (const core::LocatedRun& run : runs) {
       if (response_ == nullptr) {
         response_ = std::make_unique<v1::LocatePagesResponse>();
@@ -93,6 +94,12 @@ bool ProcessEnded(const absl::Status& status) {
          reason == core::RefusalReason::kProcessReplaced;
 }
 
+// Processes of a group come and go, by way of zombies.
+bool LeftItsGroup(const absl::Status& status) {
+  return ProcessEnded(status) || core::RefusalOf(status).reason ==
+                                     core::RefusalReason::kTargetNotMovable;
+}
+
 // The pages of one process.
 absl::Status LocateOne(const LocatePagesPlan& plan, int32_t pid,
                        absl::optional<uint64_t> start_time_ticks,
@@ -134,8 +141,7 @@ absl::Status LocatePages(const LocatePagesPlan& plan, core::Backend* backend,
   for (const core::ProcessId& id : *processes) {
     const absl::Status status =
         LocateOne(plan, id.pid, id.start_time_ticks, backend, stream);
-    // Processes of a group come and go.
-    if (!status.ok() && !ProcessEnded(status)) return status;
+    if (!status.ok() && !LeftItsGroup(status)) return status;
     if (stream->over()) break;
   }
   return absl::OkStatus();

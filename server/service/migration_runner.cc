@@ -89,7 +89,7 @@ absl::Status MigrationRunner::Open(const Job& job) const {
                         "this daemon is shutting down; retry on its successor");
   }
   if (stop != core::StopReason::kNone) return absl::OkStatus();
-  return job.work->Open(context_->backend);
+  return job.work->Open(context_->backend, job.migration->control());
 }
 
 void MigrationRunner::Migrate(const Job& job) {

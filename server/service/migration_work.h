@@ -31,8 +31,10 @@ class MigrationWork {
   // The target in words: "process 17".
   virtual std::string target() const = 0;
 
-  // Takes hold of the target, or refuses it. Blocks.
-  virtual absl::Status Open(core::Backend* backend) = 0;
+  // Takes hold of the target, or refuses it. Blocks; may leave it at what it
+  // has when `control` says stop.
+  virtual absl::Status Open(core::Backend* backend,
+                            const core::MigrationControl& control) = 0;
 
   // Fills in what there is to say of the target when the migration starts:
   // before Open(), as the request names it.

@@ -23,7 +23,8 @@ class PageListWork final : public MigrationWork {
     return absl::StrCat("process ", plan_.process.pid);
   }
 
-  absl::Status Open(core::Backend* backend) override {
+  absl::Status Open(core::Backend* backend,
+                    const core::MigrationControl&) override {
     auto process =
         backend->OpenProcess(plan_.process.pid, plan_.process.start_time_ticks);
     if (!process.ok()) return process.status();

@@ -23,11 +23,13 @@ struct EarlierProcess {
   }
 };
 
-// Whether the process has gone, as those of a group do.
+// Whether the process has gone, as those of a group do. Not movable: a zombie;
+// what else never moves is in no list of a group.
 bool Gone(const absl::Status& status) {
   const core::RefusalReason reason = core::RefusalOf(status).reason;
   return reason == core::RefusalReason::kProcessNotFound ||
-         reason == core::RefusalReason::kProcessReplaced;
+         reason == core::RefusalReason::kProcessReplaced ||
+         reason == core::RefusalReason::kTargetNotMovable;
 }
 
 class ProcessWork final : public MigrationWork {
@@ -44,7 +46,8 @@ class ProcessWork final : public MigrationWork {
                : absl::StrCat("cgroup ", plan_.target.cgroup);
   }
 
-  absl::Status Open(core::Backend* backend) override {
+  absl::Status Open(core::Backend* backend,
+                    const core::MigrationControl& control) override {
     backend_ = backend;
     if (plan_.target.is_process()) {
       const ProcessName& name = plan_.target.process;
@@ -53,6 +56,7 @@ class ProcessWork final : public MigrationWork {
     const auto processes = backend->ListCgroup(plan_.target.cgroup);
     if (!processes.ok()) return processes.status();
     for (const ProcessId& id : *processes) {
+      if (control.stop() != StopReason::kNone) break;
       const absl::Status status = Admit(id.pid, id.start_time_ticks);
       if (!status.ok() && !Gone(status)) return status;
     }
@@ -78,8 +82,10 @@ class ProcessWork final : public MigrationWork {
             end == StopReason::kDestinationFull) {
           continue;
         }
-        // Of a group, one that ends is not the end of all.
+        // Of a group, one that ends is not the end of all. If it became
+        // another program, the next look finds it again.
         if (end == StopReason::kProcessExited && !plan_.target.is_process()) {
+          found_.erase(id);
           continue;
         }
         stop = end;
@@ -105,10 +111,14 @@ class ProcessWork final : public MigrationWork {
     auto mover = (*process)->NewMover(nothing, plan_.how.move);
     if (!mover.ok()) return mover.status();
     const ProcessId id = (*process)->id();
-    found_.insert(id);
     if (plan_.target.is_process()) process_ = *std::move(process);
-    todo_.push_back(id);
+    TakeOn(id);
     return absl::OkStatus();
+  }
+
+  void TakeOn(const ProcessId& id) {
+    found_.insert(id);
+    todo_.push_back(id);
   }
 
   StopReason Migrate(const ProcessId& id, const core::MigrationControl& control,
@@ -132,10 +142,22 @@ class ProcessWork final : public MigrationWork {
   StopReason LookForNewcomers(MigrationAccount& account) {
     if (plan_.target.is_process()) return StopReason::kNone;
     const auto processes = backend_->ListCgroup(plan_.target.cgroup);
-    if (!processes.ok()) return StopReason::kNone;  // removed: nobody is left
+    if (!processes.ok()) {
+      // Removed: nobody is left.
+      return core::RefusalOf(processes.status()).reason ==
+                     core::RefusalReason::kCgroupNotFound
+                 ? StopReason::kNone
+                 : StopReason::kPermissionLost;
+    }
     for (const ProcessId& id : *processes) {
       if (found_.contains(id)) continue;
-      const absl::Status status = Admit(id.pid, id.start_time_ticks);
+      absl::Status status = Admit(id.pid, id.start_time_ticks);
+      if (!status.ok() && core::RefusalOf(status).reason ==
+                              core::RefusalReason::kNodeNotAllowed) {
+        // Its pages will say so, one by one.
+        TakeOn(id);
+        status = absl::OkStatus();
+      }
       if (status.ok()) {
         account.OnProcessJoined(id);
       } else if (!Gone(status)) {

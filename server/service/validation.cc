@@ -23,6 +23,9 @@ std::string ReadCgroup(const std::string& path, Violations* violations) {
     violations->Add(kField,
                     absl::StrCat("is \"", path, "\"; must begin with a '/'"));
   }
+  if (path.find('\0') != std::string::npos) {
+    violations->Add(kField, "holds a character of value 0");
+  }
   if (path.size() > core::kMaxCgroupPathCharacters) {
     violations->Add(kField,
                     absl::StrCat("has ", path.size(), " characters; at most ",

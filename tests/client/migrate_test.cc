@@ -357,14 +357,15 @@ grpc::Status MoveTwoProcesses(
 TEST_F(MigrateTest, AllAsksForWhatIsOnOtherNodes) {
   AnswerTopology(&daemon_);
   daemon_.on_migrate_process = MoveTwoProcesses;
-  Migrate({"--all", "--start-time", "7", "--fallback", "5"});
+  Migrate({"--all", "--start-time", "7", "--fallback", "2"});
   ASSERT_EQ(daemon_.process_requests().size(), 1);
   const v1::MigrateProcessRequest request = daemon_.process_requests()[0];
   EXPECT_EQ(request.target().process().pid(), 17);
   EXPECT_EQ(request.target().process().start_time_ticks(), 7);
-  EXPECT_THAT(request.source_nodes(), ElementsAre(0, 1, 2));
+  // The daemon refuses fallback nodes that are sources.
+  EXPECT_THAT(request.source_nodes(), ElementsAre(0));
   EXPECT_THAT(request.destination_nodes(), ElementsAre(1));
-  EXPECT_THAT(request.fallback_nodes(), ElementsAre(5));
+  EXPECT_THAT(request.fallback_nodes(), ElementsAre(2));
   EXPECT_EQ(request.options().mode(), v1::MIGRATE_MODE_SYNC);
   EXPECT_THAT(daemon_.migrate_requests(), IsEmpty());
 }
@@ -382,6 +383,19 @@ TEST_F(MigrateTest, AllOfACgroupFromNodesToNodes) {
   EXPECT_THAT(run.out,
               AllOf(HasSubstr("process 21 joined\n"),
                     HasSubstr("process 21\n0x1000"), HasSubstr("PINNED")));
+}
+
+TEST_F(MigrateTest, AllThatWasStoppedIsNotDoneThoughNothingFoundIsLeft) {
+  daemon_.on_migrate_process = [](const auto&, auto*, const auto& send) {
+    v1::MigrationSummary summary;
+    summary.set_requested_pages(10);
+    summary.set_moved_pages(10);
+    summary.set_stop_reason(v1::STOP_REASON_TIME_BUDGET);
+    send(StartedEvent("m-8", 0));
+    send(SummaryEvent(summary));
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Migrate({"--all", "--from", "0"}).exit_code, kExitPagesLeft);
 }
 
 TEST_F(MigrateTest, AllOfAProcessThatIsGoneIsRefused) {

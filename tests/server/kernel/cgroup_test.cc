@@ -82,6 +82,27 @@ TEST_F(CgroupTest, WithoutAHierarchyThereAreNoCgroups) {
 
 class CgroupProcessesTest : public KernelTest {};
 
+TEST_F(CgroupProcessesTest, APidThatChangesHandsMeanwhileNamesNobody) {
+  kernel_.SetFile("/sys/fs/cgroup/cgroup.procs", "");
+  kernel_.SetFile("/sys/fs/cgroup/a/cgroup.procs", "100\n200\n");
+  kernel_.AddProcess(200);
+  kernel_.before_open = [this](const std::string& path) {
+    // 200 leaves the cgroup, or its pid gets another bearer.
+    if (path == "/proc/200/stat") {
+      kernel_.SetFile("/sys/fs/cgroup/a/cgroup.procs", "100\n");
+    }
+  };
+  EXPECT_THAT(*backend_->ListCgroup("/a"),
+              ElementsAre(core::ProcessId{100, 1000}));
+}
+
+TEST_F(CgroupProcessesTest, InitAndTheServiceItselfAreLeftOut) {
+  kernel_.SetFile("/sys/fs/cgroup/cgroup.procs",
+                  "1\n100\n" + std::to_string(FakeKernel::kOwnPid) + "\n");
+  EXPECT_THAT(*backend_->ListCgroup("/"),
+              ElementsAre(core::ProcessId{100, 1000}));
+}
+
 TEST_F(CgroupProcessesTest, ProcessesHaveTheirStartTimesAndGhostsAreLeftOut) {
   kernel_.SetFile("/sys/fs/cgroup/cgroup.procs", "");
   kernel_.SetFile("/sys/fs/cgroup/a/cgroup.procs", "100\n777\n300\n");

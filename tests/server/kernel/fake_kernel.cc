@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/kernel/page_map.h"
 
 namespace pageferry::kernel {
 namespace {
@@ -191,6 +192,7 @@ SystemResult FakeKernel::OpenOfProcess(const std::string& process,
 uint64_t FakeKernel::Word(const File& file, uint64_t index) {
   switch (file.kind) {
     case Kind::kPagemap:
+      ++pagemap_entries_read;
       return file.process->PagemapEntry(index, file.frames_visible);
     case Kind::kFrameFlags:
       return memory.FlagsOf(index);
@@ -202,6 +204,35 @@ uint64_t FakeKernel::Word(const File& file, uint64_t index) {
       break;
   }
   return 0;
+}
+
+SystemResult FakeKernel::ScanPagemap(int descriptor, uint64_t start,
+                                     uint64_t end,
+                                     absl::Span<core::PageRun> runs,
+                                     uint64_t* walked_to) {
+  const File& file = files_.at(descriptor);
+  if (!scans_pagemap || file.kind != Kind::kPagemap) return Fails(ENOTTY);
+  FakeProcess& process = *file.process;
+  size_t count = 0;
+  *walked_to = end;
+  if (process.exited || process.execs != file.execs) return {0, 0};
+  for (auto page = process.pages.lower_bound(start >> 12);
+       page != process.pages.end() && page->first < end >> 12; ++page) {
+    if (!PagemapEntry(process.PagemapEntry(page->first, false)).present()) {
+      continue;
+    }
+    const auto address = core::VirtualAddress::OfPage(page->first);
+    if (count > 0 && runs[count - 1].end() == address) {
+      ++runs[count - 1].pages;
+      continue;
+    }
+    if (count == runs.size()) {
+      *walked_to = address.value();
+      break;
+    }
+    runs[count++] = {address, 1};
+  }
+  return {static_cast<int64_t>(count), 0};
 }
 
 SystemResult FakeKernel::Pread(int descriptor, void* buffer,

@@ -74,6 +74,7 @@ class FakeKernel final : public SystemCalls {
   bool seccomp_denies = false;   // move_pages
   bool pidfd_open_denied = false;
   bool fork_denied = false;
+  bool scans_pagemap = true;
   // Capabilities do not count: a user namespace of its own.
   bool in_user_namespace = false;
   std::string release = "6.12.0-fake";
@@ -93,6 +94,7 @@ class FakeKernel final : public SystemCalls {
   std::function<void(const std::string&)> before_open;
 
   // What was asked of it.
+  uint64_t pagemap_entries_read = 0;
   std::vector<MoveCall> moves;
   std::vector<uint64_t> touched;  // page numbers
   std::vector<uint64_t> copied;   // touched though shared: now a private copy
@@ -111,6 +113,9 @@ class FakeKernel final : public SystemCalls {
   void Close(int descriptor) override { files_.erase(descriptor); }
   SystemResult WriteFile(int directory, const std::string& path,
                          absl::string_view text) override;
+  SystemResult ScanPagemap(int descriptor, uint64_t start, uint64_t end,
+                           absl::Span<core::PageRun> runs,
+                           uint64_t* walked_to) override;
   absl::StatusOr<std::vector<std::string>> ListDirectory(
       const std::string& path) override;
   uint64_t EffectiveCapabilities() override { return capabilities; }

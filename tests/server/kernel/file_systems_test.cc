@@ -104,6 +104,19 @@ TEST_F(DirtyPagesTest, OfAFileSystemThatIsNotSeenTheyAreHeldBack) {
   EXPECT_EQ(Failures(Reason::kDirty), 3u);
 }
 
+TEST_F(DirtyPagesTest, SharedHugetlbPagesAreAlwaysDirtyAndMove) {
+  FillHugePages(kBase, 1);
+  process_->mappings[0].name = "/memfd:huge (deleted)";
+  process_->mappings[0].file_system = "00:11";  // mounted by the kernel alone
+  FolioOf(kBase)->anonymous = false;
+  FolioOf(kBase)->hugetlb = true;
+  FolioOf(kBase)->dirty = true;
+  kernel_.release = "6.1.0-56-amd64";
+  parameters_.mode = Mode::kAsync;
+  Migrate(ToNode1(kBase, core::kHugePagePages));
+  EXPECT_EQ(summary_.moved_pages, core::kHugePagePages);
+}
+
 TEST_F(DirtyPagesTest, ADryRunSaysSoToo) {
   FillDirty("07:11", /*writes_out=*/true);
   parameters_.mode = Mode::kAsync;

@@ -183,6 +183,43 @@ TEST_F(LocateTest, EverythingResidentIsWhatIsInMemoryOfAllMappings) {
   EXPECT_EQ(located_.at(kBase + 0x1000 + 99'999).node, NodeId(1));
 }
 
+TEST_F(LocateTest, WhereTheKernelCanScanWhatIsNotThereIsNotRead) {
+  process_->Map(kBase, uint64_t{1} << 24);  // 64 GiB
+  for (uint64_t i = 0; i < 3000; ++i) {     // more runs than a scan returns
+    process_->Put(kBase + 5000 * i, kernel_.memory.Place(0));
+  }
+  LocateResident();
+  EXPECT_THAT(located_, SizeIs(3000));
+  EXPECT_LT(kernel_.pagemap_entries_read, 20'000u);
+}
+
+TEST_F(LocateTest, WhereItCannotTheMapIsReadWithTheSameResult) {
+  kernel_.scans_pagemap = false;
+  process_->Map(kBase, 200'000);
+  for (uint64_t i = 0; i < 39; ++i) {
+    process_->Put(kBase + 5000 * i, kernel_.memory.Place(0));
+    process_->Put(kBase + 5000 * i + 1, kernel_.memory.Place(0));
+  }
+  LocateResident();
+  EXPECT_THAT(located_, SizeIs(78));
+  EXPECT_GE(kernel_.pagemap_entries_read, 200'000u);
+}
+
+TEST_F(LocateTest, AWalkOverEmptyTerabytesCanBeEnded) {
+  process_->Map(kBase, uint64_t{1} << 32);  // 16 TiB
+  kernel_.scans_pagemap = false;
+  int calls = 0;
+  const auto twice = [&calls](absl::Span<const LocatedRun> runs) {
+    EXPECT_TRUE(runs.empty());
+    return ++calls < 2;
+  };
+  EXPECT_TRUE(target_
+                  ->LocateResident(core::VirtualAddress(),
+                                   core::HiddenPages::kLeave, twice)
+                  .ok());
+  EXPECT_EQ(calls, 2);
+}
+
 TEST_F(LocateTest, ZeroPagesAreNotResident) {
   FillPages(kBase, 2);
   FolioOf(kBase)->zero = true;

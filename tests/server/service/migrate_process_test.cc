@@ -173,6 +173,63 @@ TEST_F(MigrateProcessTest, AProcessOfACgroupThatEndsDoesNotEndTheOthers) {
   EXPECT_EQ(backend_.NodeOf(11, kAddress), NodeId(1));
 }
 
+TEST_F(MigrateProcessTest, AZombieOfACgroupIsLeftOut) {
+  FillCgroup({10, 12}, 20);
+  FakeProcess zombie;
+  zombie.open_status =
+      core::Refuse(core::RefusalReason::kTargetNotMovable, "a zombie");
+  backend_.AddProcess(11, zombie);
+  backend_.AddToCgroup(kCgroup, 11);
+  Start();
+  const MigrationRecord record = MigrateAll(OfCgroup());
+  ASSERT_TRUE(record.status.ok()) << record.status.error_message();
+  EXPECT_THAT(PidsOf(record), ElementsAre(10, 12));
+  EXPECT_EQ(record.summary->moved_pages(), 40u);
+  EXPECT_EQ(record.summary->stop_reason(), v1::STOP_REASON_COMPLETED);
+}
+
+TEST_F(MigrateProcessTest, AProcessThatBecomesAZombieMeanwhileEndsNothing) {
+  FillCgroup({10, 11, 12}, 20);
+  Start();
+  backend_.call_gate().Close();
+  std::thread dying([&] {
+    backend_.call_gate().AwaitWaiting(1);
+    FakeProcess zombie;
+    zombie.open_status =
+        core::Refuse(core::RefusalReason::kTargetNotMovable, "a zombie");
+    backend_.AddProcess(11, zombie);
+    backend_.call_gate().Open();
+  });
+  const MigrationRecord record = MigrateAll(OfCgroup());
+  dying.join();
+  ASSERT_TRUE(record.status.ok());
+  EXPECT_EQ(record.summary->stop_reason(), v1::STOP_REASON_COMPLETED);
+  EXPECT_EQ(record.summary->moved_pages(), 40u);
+}
+
+TEST_F(MigrateProcessTest, ANewcomerThatMayNotGoThereSaysSoPageByPage) {
+  FillCgroup({10}, 20);
+  Start();
+  backend_.call_gate().Close();
+  std::thread newcomer([&] {
+    backend_.call_gate().AwaitWaiting(1);
+    FakeProcess narrow;
+    narrow.mover_status =
+        core::Refuse(core::RefusalReason::kNodeNotAllowed, "narrow");
+    backend_.AddProcess(15, narrow);
+    FillCgroup({15}, 7);
+    backend_.call_gate().Open();
+  });
+  const MigrationRecord record = MigrateAll(OfCgroup());
+  newcomer.join();
+  ASSERT_TRUE(record.status.ok());
+  EXPECT_THAT(JoinedIn(record), ElementsAre(15));
+  EXPECT_EQ(record.summary->moved_pages(), 20u);
+  EXPECT_EQ(record.summary->failed_pages(), 7u);
+  ASSERT_EQ(record.summary->failures_size(), 1);
+  EXPECT_EQ(record.summary->failures(0).reason(), v1::PAGE_REASON_CPUSET);
+}
+
 TEST_F(MigrateProcessTest, AnEmptyCgroupIsDoneAtOnce) {
   backend_.AddToCgroup(kCgroup, 10);
   backend_.AddProcess(10, {});

@@ -18,35 +18,42 @@ Look = collections.namedtuple("Look", "present swapped exclusive frame node")
 NOTHING = Look(False, False, False, 0, None)
 
 
-def _zones():
-    """[(first frame, frame behind the last, node)]"""
-    zones, node, spanned = [], None, 0
+# Frames [first, end) of a node; below `low` free ones the kernel reclaims.
+Zone = collections.namedtuple("Zone", "node first end low")
+
+
+def zones():
+    """All that have frames, from /proc/zoneinfo."""
+    found, node, low, spanned = [], None, 0, 0
     with open("/proc/zoneinfo", encoding="ascii") as text:
         for line in text:
             words = line.replace(",", " ").replace(":", " ").split()
             if words[0] == "Node":
                 node = int(words[1])
+            elif words[0] == "low":
+                low = int(words[1])
             elif words[0] == "spanned":
                 spanned = int(words[1])
             elif words[0] == "start_pfn" and spanned > 0:
-                zones.append((int(words[1]), int(words[1]) + spanned, node))
-    return zones
+                first = int(words[1])
+                found.append(Zone(node, first, first + spanned, low))
+    return found
 
 
 class Frames:
     """Looks at processes of this machine."""
 
     def __init__(self):
-        self._zones = _zones()
+        self._zones = zones()
         self._flags = os.open("/proc/kpageflags", os.O_RDONLY)
 
     def close(self):
         os.close(self._flags)
 
     def node_of(self, frame):
-        for first, end, node in self._zones:
-            if first <= frame < end:
-                return node
+        for zone in self._zones:
+            if zone.first <= frame < zone.end:
+                return zone.node
         raise ValueError(f"frame {frame} is in no zone")
 
     def flags(self, frame):

@@ -1,12 +1,13 @@
 """An independent look at where pages are: move_pages(2) without nodes, by
 ctypes, and the frames of pagemap, with nothing of Pageferry's in between."""
 
+import contextlib
 import ctypes
 import dataclasses
-import os
-import struct
 
-PAGE = 4096
+import frames
+from frames import PAGE, ZERO_PAGE
+
 MOVE, MOVE_ALL = 2, 4  # flags of move_pages(2)
 UNWRITTEN = -(1 << 31)  # a status that the kernel never writes
 
@@ -58,7 +59,6 @@ LRU = 1 << 5
 WRITEBACK = 1 << 8
 SWAP_CACHE = 1 << 13
 THP = 1 << 22
-ZERO_PAGE = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,62 +72,23 @@ class Page:
     flags: int        # of the frame in /proc/kpageflags
 
 
-def _zones():
-    """Of each zone: its node and, by their names in /proc/zoneinfo, figures."""
-    zones = []
-    with open("/proc/zoneinfo", encoding="ascii") as text:
-        for line in text:
-            words = line.replace(",", " ").replace(":", " ").split()
-            if words[0] == "Node":
-                zones.append({"node": int(words[1])})
-            elif words[0] in ("low", "spanned", "start_pfn"):
-                zones[-1].setdefault(words[0], int(words[1]))
-    return [zone for zone in zones if zone.get("spanned")]
-
-
 def low_watermark_bytes(node):
     """Below it the kernel reclaims."""
-    return PAGE * sum(zone["low"] for zone in _zones() if zone["node"] == node)
-
-
-def _read_words(file, first, count=1):
-    """Words of a file that is a list of them; zeroes behind its end."""
-    data = os.pread(file.fileno(), count * 8, first * 8)
-    return struct.unpack(f"<{count}Q", data.ljust(count * 8, b"\0"))
-
-
-def _pagemap(pid, addresses):
-    """The entry of each address; what follows each other is read together."""
-    entries = {}
-    numbers = sorted({address // PAGE for address in addresses
-                      if address < 1 << 56})
-    with open(f"/proc/{pid}/pagemap", "rb") as pagemap:
-        while numbers:
-            first, count = numbers[0], 1
-            while count < len(numbers) and numbers[count] == first + count:
-                count += 1
-            entries.update(zip(numbers, _read_words(pagemap, first, count)))
-            del numbers[:count]
-    return [entries.get(address // PAGE, 0) for address in addresses]
+    return PAGE * sum(zone.low for zone in frames.zones() if zone.node == node)
 
 
 def see(pid, addresses):
     """A Page for each address."""
-    zones = _zones()
+    numbers = sorted({address // PAGE for address in addresses})
     pages = []
-    with open("/proc/kpageflags", "rb") as kpageflags:
-        for entry, status in zip(_pagemap(pid, addresses),
-                                 locate(pid, addresses)):
-            present = bool(entry >> 63 & 1)
-            frame = entry & ((1 << 55) - 1) if present else 0
-            flags = _read_words(kpageflags, frame)[0] if frame else 0
-            node = None
-            if frame and not flags & ZERO_PAGE:
-                node = next(zone["node"] for zone in zones
-                            if 0 <= frame - zone["start_pfn"]
-                            < zone["spanned"])
-            pages.append(Page(node, status, present, bool(entry >> 62 & 1),
-                              frame, flags))
+    with contextlib.closing(frames.Frames()) as all_frames:
+        found = all_frames.look(pid, [number * PAGE for number in numbers])
+        for address, status in zip(addresses, locate(pid, addresses)):
+            entry = found[address // PAGE * PAGE]
+            flags = all_frames.flags(entry.frame) if entry.frame else 0
+            node = None if flags & ZERO_PAGE else entry.node
+            pages.append(Page(node, status, entry.present, entry.swapped,
+                              entry.frame, flags))
     return pages
 
 
