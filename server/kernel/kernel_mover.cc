@@ -336,8 +336,10 @@ PageRun KernelMover::FolioRange(VirtualAddress address,
   if (view.folio.has_value()) {
     const uint64_t within =
         view.entry.frame().value() - view.folio->head.value();
-    return {VirtualAddress::OfPage(address.page_number() - within),
-            view.folio->pages};
+    // mremap(2) can bring a part of it so low that the rest has no addresses.
+    const uint64_t before = std::min(within, address.page_number());
+    return {VirtualAddress::OfPage(address.page_number() - before),
+            view.folio->pages - (within - before)};
   }
   if (!huge_page_hints_.has_value()) return {address, 1};
   const Mapping* mapping = huge_page_hints_->Find(address);
@@ -379,7 +381,10 @@ std::vector<MovingFolio> KernelMover::Folios(
     folio.pages = static_cast<uint32_t>(range.pages);
     folio.range = range;
     folio.certain = range.pages == 1 || page.view.folio.has_value() || hugetlb;
-    if (page.view.folio.has_value()) folio.head = page.view.folio->head;
+    if (page.view.folio.has_value()) {
+      folio.head = page.view.folio->head;
+      folio.pages = page.view.folio->pages;
+    }
     folios.push_back(folio);
   }
   return folios;

@@ -400,11 +400,11 @@ void PageMover::NoteMovedFolio(absl::Span<MovingPage> pages, const Call& call,
 uint64_t PageMover::TakeCompanions(const MovingFolio& folio) {
   const auto it = requested_of_head_.find(folio.head);
   if (it == requested_of_head_.end()) {
-    return folio.range.pages - pages_->PagesWithin(folio.range);
+    return folio.pages - pages_->PagesWithin(folio.range);
   }
-  const uint64_t requested = std::min(it->second, folio.range.pages);
-  it->second = folio.range.pages;  // its other parts bring no more
-  return folio.range.pages - requested;
+  const uint64_t requested = std::min<uint64_t>(it->second, folio.pages);
+  it->second = folio.pages;  // its other parts bring no more
+  return folio.pages - requested;
 }
 
 const PageMover::MovedFolio* PageMover::FindMoved(

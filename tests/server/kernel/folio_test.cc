@@ -86,6 +86,18 @@ TEST_F(FolioTest, AHugePageInTwoPlacesIsCountedOnce) {
   EXPECT_EQ(summary_.moved_bytes(), uint64_t{2} << 20);
 }
 
+TEST_F(FolioTest, TheLastPartOfAHugePageAtALowAddressMoves) {
+  FakeFolio* folio = kernel_.memory.Place(0, kHuge);
+  process_->Map(16, 100);  // the lowest page that a process may map
+  for (uint32_t i = 0; i < 100; ++i) {
+    process_->pages[16 + i] = {folio, static_cast<uint32_t>(kHuge - 100 + i)};
+  }
+  Migrate(ToNode1(16, 100));
+  EXPECT_EQ(summary_.moved_pages, 100u);
+  EXPECT_EQ(summary_.companion_pages, kHuge - 100);
+  EXPECT_EQ(summary_.moved_bytes(), uint64_t{2} << 20);
+}
+
 TEST_P(AnyFolioTest, TheTailOfAHugetlbPageSubmitsItsHead) {
   kernel_.behaviour.refuses_hugetlb_tails = true;
   FillHugetlb(kBase);
