@@ -14,7 +14,7 @@ run_in_machine() {
   local kernel="$1" shape="$2" sizes="$3"
   shift 3
   tests/vm/run --kernel "$kernel" --shape "$shape" --sizes "$sizes" \
-    --timeout "${PAGEFERRY_VM_TIMEOUT:-1500}" \
+    --timeout "${PAGEFERRY_VM_TIMEOUT:-2400}" \
     --env "PAGEFERRY_BIN=$PWD/build/dev/bin" \
     --env "PAGEFERRY_SHAKE_SEED=${PAGEFERRY_SHAKE_SEED:-}" \
     --env "PAGEFERRY_SHAKE_SECONDS=${PAGEFERRY_SHAKE_SECONDS:-}" -- \
