@@ -71,8 +71,6 @@ class KernelMover final : public core::BatchMover {
                            const PageView& view) const;
   std::vector<MovingFolio> Folios(absl::Span<const MovingPage> pages) const;
 
-  SystemCalls* const system_;
-  const ProcessIdentity* const process_;
   const core::PageList* const pages_;
   const core::MoveParameters parameters_;
   const absl::optional<AddressSpace> huge_page_hints_;
