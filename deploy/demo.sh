@@ -51,4 +51,4 @@ if [ "$where" = native ]; then
   exec "${show[@]}"
 fi
 echo "== a machine with two NUMA nodes, Linux $kernel"
-exec tests/vm/run --kernel "$kernel" --timeout 240 -- "${show[@]}"
+exec tests/vm/run --kernel "$kernel" --timeout 900 -- "${show[@]}"

@@ -39,7 +39,7 @@ std::string ReadCgroup(const std::string& path, Violations* violations) {
                                          "and \"..\""));
     break;
   }
-  return "/" + absl::StrJoin(names, "/");
+  return absl::StrCat("/", absl::StrJoin(names, "/"));
 }
 
 void CheckContainer(const v1::ContainerRef& container, Violations* violations) {

@@ -225,7 +225,7 @@ TEST_F(CallTest, TheTimeBudgetEndsBetweenCalls) {
   core::MigrationControl* control = &control_;
   parameters_.mode = Mode::kAsync;
   kernel_.call_cost = absl::Seconds(1);
-  kernel_.after_move = [this, control](int number) {
+  kernel_.after_move = [control](int number) {
     if (number == 1) control->RequestStop(core::StopReason::kTimeBudget);
   };
   FillPages(kBase, 300);
