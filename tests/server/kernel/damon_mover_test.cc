@@ -2,6 +2,8 @@
 
 #include "server/kernel/damon_mover.h"
 
+#include <utility>
+
 #include "gmock/gmock.h"
 #include "tests/server/kernel/kernel_fixture.h"
 
@@ -139,9 +141,8 @@ TEST_F(DamonLastLookTest, APageThatBecameSharedCallsItOff) {
 
 TEST_F(DamonLastLookTest, ProcessThatExitsCallsItOff) {
   FillPages(kBase, 100);
-  BeforeTheLastLook([this] {
-    kernel_.before_query = nullptr;
-    kernel_.Exit(kPid);
+  BeforeTheLastLook([this, exited = false]() mutable {
+    if (!std::exchange(exited, true)) kernel_.Exit(kPid);
   });
   Migrate(ToNode1(kBase, 100));
   EXPECT_EQ(summary_.stop_reason, StopReason::kProcessExited);
