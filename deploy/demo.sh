@@ -5,7 +5,8 @@
 # Installs what it needs and builds. Where this machine has one NUMA node, the
 # show takes place in a virtual machine with two (tests/vm), under Debian's
 # 6.12 kernel; --kernel 6.1 takes that one instead. --native insists on this
-# machine's own nodes.
+# machine's own nodes. --model needs none: the service moves the pages of
+# simulated processes, with everything that can go wrong.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,12 +18,12 @@ while [ $# -gt 0 ]; do
       kernel="${2:?--kernel needs 6.1 or 6.12}"
       shift 2
       ;;
-    --native)
-      where=native
+    --native | --model)
+      where="${1#--}"
       shift
       ;;
     *)
-      echo "usage: deploy/demo.sh [--kernel 6.1|6.12 | --native]" >&2
+      echo "usage: deploy/demo.sh [--kernel 6.1|6.12 | --native | --model]" >&2
       exit 64
       ;;
   esac
@@ -40,15 +41,16 @@ fi
 
 echo "== packages"
 groups=(run build)
-[ "$where" = native ] || groups+=(vm)
+[ "$where" != machine ] || groups+=(vm)
 deploy/install-packages.sh "${groups[@]}"
 echo "== build"
 PAGEFERRY_CMAKE_OPTIONS=-DPAGEFERRY_BUILD_TESTS=OFF \
   tests/support/build.sh dev pageferryd pageferry pageferry_target
 
 show=(/usr/bin/python3 -B deploy/demo/show.py build/dev/bin)
-if [ "$where" = native ]; then
-  exec "${show[@]}"
-fi
+case "$where" in
+  native) exec "${show[@]}" real ;;
+  model) exec "${show[@]}" model ;;
+esac
 echo "== a machine with two NUMA nodes, Linux $kernel"
-exec tests/vm/run --kernel "$kernel" --timeout 900 -- "${show[@]}"
+exec tests/vm/run --kernel "$kernel" --timeout 900 -- "${show[@]}" real

@@ -3,6 +3,7 @@
 #ifndef PAGEFERRY_SERVER_CORE_BACKEND_H_
 #define PAGEFERRY_SERVER_CORE_BACKEND_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -79,6 +80,13 @@ class TargetProcess {
       const PageList& pages, const MoveParameters& parameters) = 0;
 };
 
+// What simulated threads did to their memory so far.
+struct SimulatedStores {
+  uint64_t made = 0;
+  // Found to be gone by a later load; never any if pages migrate rightly.
+  uint64_t lost = 0;
+};
+
 // Thread-safe.
 class Backend {
  public:
@@ -116,6 +124,11 @@ class Backend {
   // a '/', the root of the hierarchy. Refuses with kCgroupNotFound. Blocks.
   virtual absl::StatusOr<std::vector<ProcessId>> ListCgroup(
       const std::string& path) = 0;
+
+  // Nothing where processes are real.
+  virtual absl::optional<SimulatedStores> ReadSimulatedStores() const {
+    return absl::nullopt;
+  }
 };
 
 }  // namespace pageferry::core

@@ -112,6 +112,7 @@ void Daemon::Run() {
   Drain();
   // The library takes up to two seconds to end: its thread looks no oftener.
   metrics_server_.reset();
+  LogSimulatedStores();
   log_->Info("ended");
 }
 
@@ -130,6 +131,18 @@ void Daemon::LogStart() const {
     log_->Warning(
         "every process and page is simulated: nothing of this machine moves",
         {{"scenario", options_.scenario_path}});
+  }
+}
+
+void Daemon::LogSimulatedStores() const {
+  const auto stores = backend_->ReadSimulatedStores();
+  if (!stores.has_value()) return;
+  if (stores->lost == 0) {
+    log_->Info("every store of the simulated threads is there",
+               {{"stores", stores->made}});
+  } else {
+    log_->Error("simulated threads have lost stores",
+                {{"stores", stores->made}, {"lost_stores", stores->lost}});
   }
 }
 

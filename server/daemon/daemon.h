@@ -62,6 +62,7 @@ class Daemon {
   absl::Status Listen();
   absl::Status ListenForMetrics();
   void LogStart() const;
+  void LogSimulatedStores() const;
   void UpdateReadiness();
   void SetReady(bool ready);
   bool AwaitShutdownRequest(absl::Duration timeout);

@@ -110,6 +110,12 @@ absl::StatusOr<std::vector<core::ProcessId>> ModelBackend::ListCgroup(
                    "; its scenario says which there are"));
 }
 
+absl::optional<core::SimulatedStores> ModelBackend::ReadSimulatedStores()
+    const {
+  const WorkerThreads& threads = world_->threads();
+  return core::SimulatedStores{threads.stores(), threads.lost_stores()};
+}
+
 std::vector<ModelBackend::ProcessInfo> ModelBackend::Processes() const {
   std::vector<ProcessInfo> processes;
   for (const auto& [pid, process] : world_->processes()) {

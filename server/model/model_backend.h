@@ -54,6 +54,7 @@ class ModelBackend final : public core::Backend {
       int32_t pid, absl::optional<uint64_t> start_time_ticks) override;
   absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
       const std::string& path) override;
+  absl::optional<core::SimulatedStores> ReadSimulatedStores() const override;
 
   // A process as one sees it in /proc: for those who resolve targets.
   struct ProcessInfo {

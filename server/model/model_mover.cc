@@ -122,6 +122,15 @@ void ModelMover::TryPages(BatchState& state) {
   }
 }
 
+// Where a page was when the migration found it, or the rest of its folio.
+core::NodeId ModelMover::SourceOf(const PageAttempt& attempt) const {
+  const auto moved = moved_folios_.find(FolioOf(attempt).start.page_number());
+  if (attempt.folio_pages == 1 || moved == moved_folios_.end()) {
+    return attempt.node;
+  }
+  return moved->second;
+}
+
 core::PageRun ModelMover::FolioOf(const PageAttempt& attempt) const {
   const uint64_t page_number = attempt.address.page_number();
   const uint64_t pages = attempt.folio_pages;
@@ -178,7 +187,7 @@ void ModelMover::SettleByLook(const BatchState& state, const PageView& view,
     return;
   }
   attempt.node = view.page->node;
-  if (first_look) attempt.source = attempt.node;
+  if (first_look) attempt.source = SourceOf(attempt);
   if (attempt.node == state.batch.destination) {
     Answered(attempt, attempt.source == attempt.node ? Answer::kAlreadyPlaced
                                                      : Answer::kMoved);
@@ -351,7 +360,10 @@ void ModelMover::SettleMoved(BatchState& state, Reason reason,
   attempt.node = node;
   if (node == state.batch.destination) {
     Answered(attempt, Answer::kMoved);
-    if (hugetlb) CountCompanions(attempt);
+    if (hugetlb) {
+      moved_folios_[FolioOf(attempt).start.page_number()] = attempt.source;
+      CountCompanions(attempt);
+    }
   } else if (state.context.machine.traits.linux_4_0_quirks) {
     // Counted as moved by the core, and not moved.
     Answered(attempt, Answer::kFailed, Reason::kPinned);

@@ -76,6 +76,7 @@ class ModelMover final : public core::BatchMover {
   void SettleMoved(BatchState& state, core::Reason reason,
                    core::PageAttempt& attempt);
   void CountCompanions(const core::PageAttempt& attempt);
+  core::NodeId SourceOf(const core::PageAttempt& attempt) const;
   core::PageRun FolioOf(const core::PageAttempt& attempt) const;
 
   const World world_;
@@ -92,6 +93,8 @@ class ModelMover final : public core::BatchMover {
   absl::flat_hash_set<uint64_t> retrying_;
   // For the other addresses in huge pages that did not move and are whole.
   absl::flat_hash_map<Page*, FolioAnswer> answered_folios_;
+  // Where hugetlb pages that moved came from, by their first page number.
+  absl::flat_hash_map<uint64_t, core::NodeId> moved_folios_;
   uint64_t succeeded_ = 0;
   uint64_t failed_ = 0;
   core::MoverStatistics statistics_;

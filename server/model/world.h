@@ -37,6 +37,7 @@ class World {
   Machine& machine() { return machine_; }
   FaultSchedule& faults() { return faults_; }
   WorkerThreads& threads() { return threads_; }
+  const WorkerThreads& threads() const { return threads_; }
 
   // By pid.
   const std::map<int32_t, std::shared_ptr<ModelProcess>>& processes() const {

@@ -176,6 +176,17 @@ TEST_F(ModelMoverTest, AHugetlbPageMovesWholeHoweverManyOfItsPagesAreListed) {
   EXPECT_EQ(model_->machine().vmstat.pgmigrate_success.load(), 1024u);
 }
 
+TEST_F(ModelMoverTest, AllPagesOfAHugetlbPageMoveThoughOneBatchHasAPart) {
+  Make(Scenario(Huge("REGION_KIND_HUGETLB")));
+  Request request = Move({Pages(512, 512)});
+  request.options.max_batch_pages = 100;
+  const Observed observed = Run(request);
+  EXPECT_EQ(observed.summary.moved_pages, 512u);
+  EXPECT_EQ(observed.summary.companion_pages, 0u);
+  EXPECT_EQ(observed.pages.at(1000).source, NodeId(0));
+  EXPECT_EQ(Run(request).summary.already_placed_pages, 512u);
+}
+
 TEST_F(ModelMoverTest, AllPagesOfABusyHugetlbPageSayWhy) {
   Make(Scenario(Huge("REGION_KIND_HUGETLB"), Fault("PIN", 512)));
   Request request = Move({Pages(512, 512)});

@@ -57,6 +57,20 @@ class FindsLies(MachineTest):
                 why = judge.contradiction(address, result, 1)
                 self.assertEqual(why is None, believed, why)
 
+    def test_of_pages_of_a_huge_one_asked_to_two_nodes(self):
+        subject = self.target("thp:512:1")
+        pages = list(subject.addresses(0))
+        judge = Judge(self.frames, subject.pid, pages, set(),
+                      {page: i % 2 for i, page in enumerate(pages)})
+        judge.look_again()
+        for result, believed in (
+                (Result(MOVED, "", 1, True), True),
+                (Result(MOVED, "", 0, True), False),
+                (Result("FAILED", "FOLIO_CONFLICT", 1, True), True)):
+            with self.subTest(result=result):
+                why = judge.contradiction(pages[1], result, 1)
+                self.assertEqual(why is None, believed, why)
+
     def test_of_pages_that_moved(self):
         judge = self.judge(1)
         daemon = self.daemon()
