@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -80,6 +81,9 @@ class TargetProcess {
       const PageList& pages, const MoveParameters& parameters) = 0;
 };
 
+// Counters of page migration by their names in /proc/vmstat, in base pages.
+using KernelEvents = std::vector<std::pair<std::string, uint64_t>>;
+
 // What simulated threads did to their memory so far.
 struct SimulatedStores {
   uint64_t made = 0;
@@ -124,6 +128,9 @@ class Backend {
   // a '/', the root of the hierarchy. Refuses with kCgroupNotFound. Blocks.
   virtual absl::StatusOr<std::vector<ProcessId>> ListCgroup(
       const std::string& path) = 0;
+
+  // The whole machine's. None where they cannot be read. Blocks shortly.
+  virtual KernelEvents ReadKernelEvents() const = 0;
 
   // Nothing where processes are real.
   virtual absl::optional<SimulatedStores> ReadSimulatedStores() const {

@@ -108,4 +108,17 @@ Refusal RefusalOf(const absl::Status& status) {
   return refusal;
 }
 
+bool ProcessEnded(const absl::Status& status) {
+  if (status.ok()) return false;
+  const RefusalReason reason = RefusalOf(status).reason;
+  return reason == RefusalReason::kProcessNotFound ||
+         reason == RefusalReason::kProcessReplaced;
+}
+
+bool LeftItsGroup(const absl::Status& status) {
+  return ProcessEnded(status) ||
+         (!status.ok() &&
+          RefusalOf(status).reason == RefusalReason::kTargetNotMovable);
+}
+
 }  // namespace pageferry::core

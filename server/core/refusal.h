@@ -67,6 +67,14 @@ absl::Status Refuse(RefusalReason reason, absl::string_view message);
 // not be OK.
 Refusal RefusalOf(const absl::Status& status);
 
+// Whether a process could not be opened because it has ended since it was
+// named. False for OK.
+bool ProcessEnded(const absl::Status& status);
+
+// The same of a process that Backend::ListCgroup() listed: what it lists has
+// pages, so that one which cannot be moved has become a zombie.
+bool LeftItsGroup(const absl::Status& status);
+
 }  // namespace pageferry::core
 
 #endif  // PAGEFERRY_SERVER_CORE_REFUSAL_H_

@@ -11,6 +11,10 @@ class NullMeter final : public MigrationMeter {
 
 }  // namespace
 
+const char* MethodName(Method method) {
+  return method == Method::kMigratePages ? "MigratePages" : "MigrateProcess";
+}
+
 std::unique_ptr<MigrationMeter> NullTelemetry::StartMigration(Method, Mode,
                                                               bool) {
   return std::make_unique<NullMeter>();

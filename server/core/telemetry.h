@@ -16,6 +16,9 @@ namespace pageferry::core {
 // The RPC that a migration came by.
 enum class Method { kMigratePages = 1, kMigrateProcess = 2 };
 
+// "MigratePages", as logs, errors and metrics have it.
+const char* MethodName(Method method);
+
 // Follows one migration. Used by the thread that runs it.
 class MigrationMeter {
  public:

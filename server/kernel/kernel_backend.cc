@@ -12,6 +12,7 @@
 #include "server/kernel/process_identity.h"
 #include "server/kernel/self_check.h"
 #include "server/kernel/topology_reader.h"
+#include "server/kernel/vmstat.h"
 
 namespace pageferry::kernel {
 namespace {
@@ -175,6 +176,12 @@ absl::StatusOr<std::vector<core::ProcessId>> KernelBackend::ListCgroup(
                                  }),
                   processes.end());
   return processes;
+}
+
+core::KernelEvents KernelBackend::ReadKernelEvents() const {
+  const absl::StatusOr<std::string> vmstat =
+      ReadTextFile(*system_, options_.proc_root + "/vmstat");
+  return vmstat.ok() ? ParseVmstat(*vmstat) : core::KernelEvents();
 }
 
 }  // namespace pageferry::kernel

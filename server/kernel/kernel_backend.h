@@ -45,6 +45,7 @@ class KernelBackend final : public core::Backend {
       int32_t pid, absl::optional<uint64_t> start_time_ticks) override;
   absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
       const std::string& path) override;
+  core::KernelEvents ReadKernelEvents() const override;
 
  private:
   explicit KernelBackend(const Options& options);

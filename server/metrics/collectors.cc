@@ -32,6 +32,18 @@ MetricFamily MemoryFamily(const core::Topology& topology) {
   return family;
 }
 
+MetricFamily EventsFamily(const core::KernelEvents& events) {
+  MetricFamily family =
+      CounterFamily("pageferry_kernel_events_total",
+                    "The kernel's own counters of page migration, by their "
+                    "names in /proc/vmstat: the whole machine's, in base "
+                    "pages.");
+  for (const auto& [event, count] : events) {
+    AddSample(&family, {{"event", event}}, static_cast<double>(count));
+  }
+  return family;
+}
+
 MetricFamily TierFamily(const core::Topology& topology) {
   MetricFamily family =
       GaugeFamily("pageferry_node_tier",
@@ -94,7 +106,8 @@ std::vector<MetricFamily> RegistryCollector::Collect() const {
 
 std::vector<MetricFamily> BackendCollector::Collect() const {
   std::vector<MetricFamily> families = {
-      CapabilityFamily(backend_->ReadCapabilities())};
+      CapabilityFamily(backend_->ReadCapabilities()),
+      EventsFamily(backend_->ReadKernelEvents())};
   const absl::StatusOr<core::Topology> topology = backend_->ReadTopology();
   if (topology.ok()) {
     families.push_back(MemoryFamily(*topology));
@@ -105,14 +118,7 @@ std::vector<MetricFamily> BackendCollector::Collect() const {
 }
 
 std::vector<MetricFamily> ProcCollector::Collect() const {
-  MetricFamily events =
-      CounterFamily("pageferry_kernel_events_total",
-                    "The kernel's own counters of page migration, from "
-                    "/proc/vmstat: the whole machine's, in base pages.");
-  for (const auto& [event, count] : ReadKernelEvents(proc_root_)) {
-    AddSample(&events, {{"event", event}}, static_cast<double>(count));
-  }
-  std::vector<MetricFamily> families = {events};
+  std::vector<MetricFamily> families;
   const ProcessFigures figures = ReadProcessFigures(proc_root_);
   const auto add = [&families](MetricFamily family,
                                const absl::optional<double>& value) {

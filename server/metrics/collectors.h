@@ -1,5 +1,5 @@
-// What is read at each scrape: the registry, the machine's nodes, the kernel's
-// own counters, and this process.
+// What is read at each scrape: the registry, the machine's nodes and its
+// kernel's own counters, and this process.
 
 #ifndef PAGEFERRY_SERVER_METRICS_COLLECTORS_H_
 #define PAGEFERRY_SERVER_METRICS_COLLECTORS_H_
@@ -29,8 +29,8 @@ class RegistryCollector final : public prometheus::Collectable {
   const core::MigrationRegistry* const registry_;
 };
 
-// pageferry_node_memory_bytes, _node_tier, _node_distance and _capability. What
-// cannot be read is left out.
+// pageferry_node_memory_bytes, _node_tier, _node_distance, _capability and
+// _kernel_events_total. What cannot be read is left out.
 class BackendCollector final : public prometheus::Collectable {
  public:
   // `backend` must outlive this.
@@ -42,8 +42,7 @@ class BackendCollector final : public prometheus::Collectable {
   const core::Backend* const backend_;
 };
 
-// pageferry_kernel_events_total, out of PROC_ROOT/vmstat, and the standard
-// process_* metrics of this process, out of PROC_ROOT/self.
+// The standard process_* metrics of this process, out of PROC_ROOT/self.
 class ProcCollector final : public prometheus::Collectable {
  public:
   explicit ProcCollector(std::string proc_root)

@@ -27,11 +27,6 @@ std::string ModeLabel(core::Mode mode) {
   return std::string(core::ModeName(mode));
 }
 
-std::string MethodLabel(core::Method method) {
-  return method == core::Method::kMigratePages ? "MigratePages"
-                                               : "MigrateProcess";
-}
-
 std::string NodeLabel(core::NodeId node) {
   return node.known() ? absl::StrCat(node.value()) : "unknown";
 }
@@ -162,7 +157,7 @@ void MigrationCounters::MakeEnded(Registry* registry) {
     for (const core::Mode mode : kModes) {
       for (const core::StopReason stop : kStopReasons) {
         ended_[{method, {mode, stop}}] = &family.Add(
-            {{"method", MethodLabel(method)},
+            {{"method", core::MethodName(method)},
              {"mode", ModeLabel(mode)},
              {"stop_reason", std::string(core::StopReasonName(stop))}});
       }

@@ -16,17 +16,6 @@
 namespace pageferry::metrics {
 namespace {
 
-// Beginnings of the names in /proc/vmstat that are exported.
-constexpr const char* kEventPrefixes[] = {"pgmigrate_", "thp_migration_",
-                                          "pgdemote_", "pgpromote_", "numa_"};
-
-bool IsExported(absl::string_view name) {
-  for (const char* prefix : kEventPrefixes) {
-    if (absl::StartsWith(name, prefix)) return true;
-  }
-  return false;
-}
-
 std::string ReadText(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
@@ -63,20 +52,6 @@ absl::optional<double> CountEntries(const std::string& directory) {
 
 }  // namespace
 
-KernelEvents ParseKernelEvents(absl::string_view vmstat) {
-  KernelEvents events;
-  for (const absl::string_view line : absl::StrSplit(vmstat, '\n')) {
-    const std::pair<absl::string_view, absl::string_view> fields =
-        absl::StrSplit(line, absl::MaxSplits(' ', 1));
-    uint64_t count = 0;
-    if (!IsExported(fields.first) || !absl::SimpleAtoi(fields.second, &count)) {
-      continue;
-    }
-    events.emplace_back(std::string(fields.first), count);
-  }
-  return events;
-}
-
 ProcessFigures ParseProcessFigures(absl::string_view stat,
                                    absl::string_view boot_stat,
                                    absl::string_view limits) {
@@ -105,10 +80,6 @@ ProcessFigures ParseProcessFigures(absl::string_view stat,
   }
   figures.max_descriptors = NumberAt(LineFields(limits, "Max open files"), 0);
   return figures;
-}
-
-KernelEvents ReadKernelEvents(const std::string& proc_root) {
-  return ParseKernelEvents(ReadText(absl::StrCat(proc_root, "/vmstat")));
 }
 
 ProcessFigures ReadProcessFigures(const std::string& proc_root) {

@@ -3,22 +3,12 @@
 #ifndef PAGEFERRY_SERVER_METRICS_PROC_FIGURES_H_
 #define PAGEFERRY_SERVER_METRICS_PROC_FIGURES_H_
 
-#include <cstdint>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 
 namespace pageferry::metrics {
-
-using KernelEvents = std::vector<std::pair<std::string, uint64_t>>;
-
-// The lines of /proc/vmstat that tell of page migration, demotion, promotion
-// and NUMA balancing, under their names there. Lines that cannot be read are
-// left out.
-KernelEvents ParseKernelEvents(absl::string_view vmstat);
 
 // This process. Empty where it cannot be read.
 struct ProcessFigures {
@@ -36,8 +26,7 @@ ProcessFigures ParseProcessFigures(absl::string_view stat,
                                    absl::string_view boot_stat,
                                    absl::string_view limits);
 
-// Read the files below `proc_root`. Block shortly.
-KernelEvents ReadKernelEvents(const std::string& proc_root);
+// Reads the files below `proc_root`. Blocks shortly.
 ProcessFigures ReadProcessFigures(const std::string& proc_root);
 
 }  // namespace pageferry::metrics

@@ -125,8 +125,7 @@ std::vector<ModelBackend::ProcessInfo> ModelBackend::Processes() const {
   return processes;
 }
 
-std::vector<std::pair<std::string, uint64_t>> ModelBackend::VmstatCounters()
-    const {
+core::KernelEvents ModelBackend::ReadKernelEvents() const {
   const Vmstat& vmstat = world_->machine().vmstat;
   return {{"pgmigrate_success", vmstat.pgmigrate_success.load()},
           {"pgmigrate_fail", vmstat.pgmigrate_fail.load()},

@@ -54,6 +54,7 @@ class ModelBackend final : public core::Backend {
       int32_t pid, absl::optional<uint64_t> start_time_ticks) override;
   absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
       const std::string& path) override;
+  core::KernelEvents ReadKernelEvents() const override;
   absl::optional<core::SimulatedStores> ReadSimulatedStores() const override;
 
   // A process as one sees it in /proc: for those who resolve targets.
@@ -65,8 +66,7 @@ class ModelBackend final : public core::Backend {
   // Those that have not exited, by pid.
   std::vector<ProcessInfo> Processes() const;
 
-  // Counters by their names in /proc/vmstat, and the last trace records.
-  std::vector<std::pair<std::string, uint64_t>> VmstatCounters() const;
+  // The last trace records.
   std::vector<MigrateTrace> Traces() const;
 
   World& world() { return *world_; }

@@ -87,19 +87,6 @@ std::vector<core::LocatedRun> GoneFrom(core::VirtualAddress start,
   return gone;
 }
 
-bool ProcessEnded(const absl::Status& status) {
-  if (status.ok()) return false;
-  const core::RefusalReason reason = core::RefusalOf(status).reason;
-  return reason == core::RefusalReason::kProcessNotFound ||
-         reason == core::RefusalReason::kProcessReplaced;
-}
-
-// Processes of a group come and go, by way of zombies.
-bool LeftItsGroup(const absl::Status& status) {
-  return ProcessEnded(status) || core::RefusalOf(status).reason ==
-                                     core::RefusalReason::kTargetNotMovable;
-}
-
 // The pages of one process.
 absl::Status LocateOne(const LocatePagesPlan& plan, int32_t pid,
                        absl::optional<uint64_t> start_time_ticks,
@@ -118,7 +105,7 @@ absl::Status LocateOne(const LocatePagesPlan& plan, int32_t pid,
   } else {
     const std::vector<core::PageRun> runs = RunsOf(plan.pages);
     status = (*process)->Locate(runs, sink);
-    if (ProcessEnded(status) && locations.any()) {
+    if (core::ProcessEnded(status) && locations.any()) {
       locations.Add(GoneFrom(locations.located_up_to(), runs));
       status = absl::OkStatus();
     }
@@ -141,7 +128,7 @@ absl::Status LocatePages(const LocatePagesPlan& plan, core::Backend* backend,
   for (const core::ProcessId& id : *processes) {
     const absl::Status status =
         LocateOne(plan, id.pid, id.start_time_ticks, backend, stream);
-    if (!status.ok() && !LeftItsGroup(status)) return status;
+    if (!status.ok() && !core::LeftItsGroup(status)) return status;
     if (stream->over()) break;
   }
   return absl::OkStatus();

@@ -9,15 +9,6 @@
 #include "server/core/refusal.h"
 
 namespace pageferry::service {
-namespace {
-
-// The RPC's name, as logs and errors have it.
-const char* NameOf(core::Method method) {
-  return method == core::Method::kMigratePages ? "MigratePages"
-                                               : "MigrateProcess";
-}
-
-}  // namespace
 
 MigrationRunner::MigrationRunner(const ServiceContext* context,
                                  const Refuser* refuser)
@@ -74,8 +65,9 @@ void MigrationRunner::Run(const Job& job) {
   const absl::Status opened = Open(job);
   if (!opened.ok()) {
     context_->registry->Withdraw(job.migration);
-    job.stream->Finish(refuser_->Refuse(
-        NameOf(job.work->method()), job.migration->request().caller, opened));
+    job.stream->Finish(refuser_->Refuse(core::MethodName(job.work->method()),
+                                        job.migration->request().caller,
+                                        opened));
     return;
   }
   Migrate(job);
@@ -157,7 +149,7 @@ void MigrationRunner::LogEnd(const Job& job,
       {{"migration_id", job.migration->id()},
        {"request_id", request.request_id},
        {"caller", request.caller},
-       {"method", NameOf(job.work->method())},
+       {"method", core::MethodName(job.work->method())},
        {"target", job.work->target()},
        {"mode", core::ModeName(request.mode)},
        {"validate_only", job.work->how().move.validate_only},

@@ -23,15 +23,6 @@ struct EarlierProcess {
   }
 };
 
-// Whether the process has gone, as those of a group do. Not movable: a zombie;
-// what else never moves is in no list of a group.
-bool Gone(const absl::Status& status) {
-  const core::RefusalReason reason = core::RefusalOf(status).reason;
-  return reason == core::RefusalReason::kProcessNotFound ||
-         reason == core::RefusalReason::kProcessReplaced ||
-         reason == core::RefusalReason::kTargetNotMovable;
-}
-
 class ProcessWork final : public MigrationWork {
  public:
   explicit ProcessWork(MigrateProcessPlan plan)
@@ -58,7 +49,7 @@ class ProcessWork final : public MigrationWork {
     for (const ProcessId& id : *processes) {
       if (control.stop() != StopReason::kNone) break;
       const absl::Status status = Admit(id.pid, id.start_time_ticks);
-      if (!status.ok() && !Gone(status)) return status;
+      if (!status.ok() && !core::LeftItsGroup(status)) return status;
     }
     return absl::OkStatus();
   }
@@ -129,8 +120,9 @@ class ProcessWork final : public MigrationWork {
     if (process == nullptr) {
       auto opened = backend_->OpenProcess(id.pid, id.start_time_ticks);
       if (!opened.ok()) {
-        return Gone(opened.status()) ? StopReason::kProcessExited
-                                     : StopReason::kPermissionLost;
+        return core::LeftItsGroup(opened.status())
+                   ? StopReason::kProcessExited
+                   : StopReason::kPermissionLost;
       }
       process = *std::move(opened);
     }
@@ -160,7 +152,7 @@ class ProcessWork final : public MigrationWork {
       }
       if (status.ok()) {
         account.OnProcessJoined(id);
-      } else if (!Gone(status)) {
+      } else if (!core::LeftItsGroup(status)) {
         return StopReason::kPermissionLost;
       }
     }

@@ -37,6 +37,9 @@ class DescribedBackend final : public core::Backend {
       const std::string&) override {
     return absl::UnimplementedError("describes only");
   }
+  core::KernelEvents ReadKernelEvents() const override {
+    return {{"pgmigrate_success", 12}};
+  }
 
   absl::StatusOr<core::Topology> topology = core::Topology();
   core::Capabilities capabilities;
@@ -101,14 +104,22 @@ TEST(BackendCollectorTest, TellsOfCapabilities) {
   EXPECT_EQ(SampleOf(collector, "pageferry_capability{name=CAP_SYS_ADMIN}"), 0);
 }
 
-TEST(BackendCollectorTest, AMachineThatCannotBeReadStillHasCapabilities) {
+TEST(BackendCollectorTest, TellsOfTheKernelsOwnCounters) {
+  DescribedBackend backend;
+  const BackendCollector collector(&backend);
+  EXPECT_EQ(SampleOf(collector,
+                     "pageferry_kernel_events_total{event=pgmigrate_success}"),
+            12);
+}
+
+TEST(BackendCollectorTest, AMachineThatCannotBeReadStillHasTheRest) {
   DescribedBackend backend;
   backend.topology = absl::InternalError("no /sys");
   const BackendCollector collector(&backend);
-  EXPECT_EQ(collector.Collect().size(), 1u);
+  EXPECT_EQ(collector.Collect().size(), 2u);
 }
 
-TEST(ProcCollectorTest, TellsOfThisProcessAndTheKernel) {
+TEST(ProcCollectorTest, TellsOfThisProcess) {
   const ProcCollector collector("/proc");
   EXPECT_GT(SampleOf(collector, "process_start_time_seconds"), 1e9);
   EXPECT_GT(SampleOf(collector, "process_resident_memory_bytes"), 0);

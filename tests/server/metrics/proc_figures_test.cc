@@ -1,41 +1,10 @@
 #include "server/metrics/proc_figures.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 namespace pageferry::metrics {
 namespace {
-
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::Pair;
-
-TEST(KernelEventsTest, TakesThoseOfMigration) {
-  EXPECT_THAT(
-      ParseKernelEvents("nr_free_pages 1\n"
-                        "pgmigrate_success 12\n"
-                        "pgmigrate_fail 3\n"
-                        "thp_migration_split 4\n"
-                        "thp_fault_alloc 9\n"
-                        "pgdemote_kswapd 5\n"
-                        "pgpromote_success 6\n"
-                        "numa_pages_migrated 7\n"),
-      ElementsAre(Pair("pgmigrate_success", 12), Pair("pgmigrate_fail", 3),
-                  Pair("thp_migration_split", 4), Pair("pgdemote_kswapd", 5),
-                  Pair("pgpromote_success", 6),
-                  Pair("numa_pages_migrated", 7)));
-}
-
-TEST(KernelEventsTest, LeavesOutWhatItCannotRead) {
-  EXPECT_THAT(ParseKernelEvents(""), IsEmpty());
-  EXPECT_THAT(ParseKernelEvents("numa_hit\nnuma_miss x\nnuma_hit -1"),
-              IsEmpty());
-}
-
-TEST(KernelEventsTest, WithoutAFileThereAreNone) {
-  EXPECT_THAT(ReadKernelEvents("does-not-exist"), IsEmpty());
-}
 
 // Fields 3 to 24 of /proc/PID/stat; 14 and 15 are 250 and 50 ticks, 22 is 400
 // ticks, 23 is 1000 bytes, 24 is 7 pages.

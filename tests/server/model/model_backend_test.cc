@@ -240,7 +240,7 @@ TEST_F(ModelBackendTest, ALostRightIsARefusalThatNamesIt) {
 TEST_F(ModelBackendTest, CountsAndTracesUnderTheKernelsNames) {
   Migrate(model_, Move({Pages(16, 16)}, core::Mode::kAsync));
   EXPECT_THAT(
-      model_.backend->VmstatCounters(),
+      model_.backend->ReadKernelEvents(),
       ElementsAre(Pair("pgmigrate_success", 16), Pair("pgmigrate_fail", 0),
                   Pair("thp_split", 0), Pair("numa_hint_faults", 0)));
   EXPECT_THAT(model_.backend->Traces(),

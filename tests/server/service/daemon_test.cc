@@ -251,6 +251,15 @@ TEST_F(DaemonTest, ServesAndEnds) {
   }
 }
 
+TEST_F(DaemonTest, SaysAtItsEndWhatBecameOfSimulatedStores) {
+  backend_->SetSimulatedStores({1234, 2});
+  Start();
+  Stop();
+  EXPECT_THAT(log_text_.str(),
+              HasSubstr("\"message\":\"simulated threads have lost stores\","
+                        "\"stores\":1234,\"lost_stores\":2"));
+}
+
 TEST_F(DaemonTest, WhenNotReadySaysWhy) {
   core::Capabilities capabilities;
   capabilities.not_ready_reason = "one node only";

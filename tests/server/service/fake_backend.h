@@ -75,6 +75,10 @@ class FakeBackend final : public core::Backend {
   void SetCapabilities(core::Capabilities capabilities);
   void SetTopology(absl::StatusOr<core::Topology> topology);
   void SetBatchPages(uint32_t pages);
+  // Before the daemon ends.
+  void SetSimulatedStores(core::SimulatedStores stores) {
+    simulated_stores_ = stores;
+  }
 
   // What every kernel call, every opening and every look must pass.
   Gate& call_gate() { return call_gate_; }
@@ -101,6 +105,10 @@ class FakeBackend final : public core::Backend {
       int32_t pid, absl::optional<uint64_t> start_time_ticks) override;
   absl::StatusOr<std::vector<core::ProcessId>> ListCgroup(
       const std::string& path) override;
+  core::KernelEvents ReadKernelEvents() const override { return {}; }
+  absl::optional<core::SimulatedStores> ReadSimulatedStores() const override {
+    return simulated_stores_;
+  }
 
  private:
   friend class FakeTarget;
@@ -113,6 +121,7 @@ class FakeBackend final : public core::Backend {
   absl::optional<FakePage> Look(int32_t pid, uint64_t page_number,
                                 bool* ended) const;
 
+  absl::optional<core::SimulatedStores> simulated_stores_;
   Gate call_gate_;
   Gate open_gate_;
   Gate look_gate_;
