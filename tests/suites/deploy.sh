@@ -43,6 +43,30 @@ sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())' \
   return "$code"
 }
 
+# The scenario that the README shows does what is said there.
+readme_scenario() {
+  local folder daemon out code=0
+  folder="$(mktemp -d)"
+  sed -n '/^    seed: 1$/,/^    fill_events/p' README.md \
+    > "$folder/readme.textproto"
+  build/dev/bin/pageferryd --backend=model --metrics-address=off \
+    --scenario="$folder/readme.textproto" --listen="unix://$folder/s" \
+    2> "$folder/log" &
+  daemon=$!
+  until grep -q '"ready"' "$folder/log"; do
+    kill -0 "$daemon" || { cat "$folder/log"; return 1; }
+    sleep 0.1
+  done
+  out="$(build/dev/bin/pageferry --endpoint "unix://$folder/s" migrate \
+    --cgroup /kubepods/cache --all --from 0 --to 1 --mode async)" || code=$?
+  kill "$daemon"
+  wait "$daemon"
+  echo "$out"
+  rm -r "$folder"
+  # What did not move has run out of room.
+  [ "$code" -eq 2 ] && grep -q "NO_MEMORY" <<< "$out"
+}
+
 mapfile -t scripts < <(git ls-files '*.sh' .ci/run tests/vm)
 shell_scripts=()
 for file in "${scripts[@]}"; do
@@ -60,6 +84,8 @@ check "an unknown group of packages is refused" \
   usage_error deploy/install-packages.sh nonsense
 check "an unknown suite is refused" usage_error tests/run.sh nonsense
 check "promtool check metrics on a live scrape" scrape
+check "the README's scenario" readme_scenario
+check "deploy/demo.sh --model" demo --model
 check "deploy/demo.sh" demo
 check "deploy/demo.sh --kernel 6.1" demo --kernel 6.1
 end_checks
