@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/words.h"
 #include "pageferry/channel.h"
@@ -32,6 +34,18 @@ CLI::Validator IsDuration() {
                                   "1m");
       },
       "DURATION");
+}
+
+CLI::Validator IsNumberFrom(int32_t least) {
+  return CLI::Validator(
+      [least](const std::string& text) {
+        int32_t number = 0;
+        return absl::SimpleAtoi(text, &number) && number >= least
+                   ? std::string()
+                   : absl::StrCat("\"", text, "\" is not a number from ", least,
+                                  " on");
+      },
+      "NUMBER");
 }
 
 v1::MigrateMode ModeOf(const std::string& name) {
@@ -63,7 +77,7 @@ CLI::Option* AddTarget(CLI::App* app, TargetArguments* target) {
   CLI::Option_group* group = app->add_option_group("target");
   CLI::Option* pid = group->add_option("--pid", target->pid,
                                        "Process id, as pageferryd sees it");
-  pid->check(CLI::PositiveNumber);
+  pid->check(IsNumberFrom(1));
   CLI::Option* cgroup = group->add_option(
       "--cgroup", target->cgroup,
       "All processes in this cgroup (version 2) and below it; / is the root");
@@ -107,6 +121,7 @@ class Parser {
   void AddOthers();
   void FinishMigrate();
   CommandLine Chosen();
+  std::string CommandNames() const;
 
   CLI::App app_{
       "Moves memory pages of processes between NUMA nodes, and says where they "
@@ -165,11 +180,11 @@ void Parser::AddMigrate() {
                    "The node to move to; with --all, several: the lowest of "
                    "--from goes to the lowest of these, and so on in turn")
       ->required()
-      ->check(CLI::NonNegativeNumber);
+      ->check(IsNumberFrom(0));
   migrate
       ->add_option("--fallback", migrate_.fallback,
                    "Nodes to try, in order, when that is full")
-      ->check(CLI::NonNegativeNumber);
+      ->check(IsNumberFrom(0));
   CLI::Option* all =
       migrate->add_flag("--all", migrate_.all,
                         "All pages that are resident on the nodes of --from");
@@ -178,7 +193,7 @@ void Parser::AddMigrate() {
       ->add_option("--from", migrate_.from,
                    "With --all: the nodes to move from (default: all with "
                    "memory but those of --to and --fallback)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(IsNumberFrom(0))
       ->needs(all);
   AddPages(migrate, &migrate_.pages);
   for (const char* name : {"--range", "--address", "--pages-file"}) {
@@ -304,12 +319,28 @@ CommandLine Parser::Chosen() {
   return std::move(line_);
 }
 
+std::string Parser::CommandNames() const {
+  return absl::StrJoin(app_.get_subcommands(nullptr), ", ",
+                       [](std::string* out, const CLI::App* command) {
+                         out->append(command->get_name());
+                       });
+}
+
 absl::variant<CommandLine, int> Parser::Parse(
     const std::vector<std::string>& arguments, Console& console) {
   // CLI11 wants them last first.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     app_.parse(std::move(reversed));
+  } catch (const CLI::RequiredError& error) {
+    const std::vector<std::string> words = app_.remaining();
+    if (!app_.get_subcommands().empty() || words.empty()) {
+      app_.exit(error, console.out, console.err);
+    } else {
+      console.err << "\"" << words.front()
+                  << "\" is no command; there are: " << CommandNames() << "\n";
+    }
+    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     const bool helped = app_.exit(error, console.out, console.err) == 0;
     return helped ? kExitOk : kExitUsage;

@@ -32,7 +32,9 @@ std::string AdviceWithoutDetail(absl::StatusCode code,
 }
 
 void PrintDetail(const v1::ErrorDetail& detail, std::ostream& err) {
+  // The message says one already.
   for (const v1::FieldViolation& violation : detail.violations()) {
+    if (detail.violations_size() == 1) break;
     err << "  " << violation.field() << ": " << violation.description() << "\n";
   }
   if (!detail.missing().empty()) {

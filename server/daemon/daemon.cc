@@ -136,7 +136,7 @@ void Daemon::LogStart() const {
 
 void Daemon::LogSimulatedStores() const {
   const auto stores = backend_->ReadSimulatedStores();
-  if (!stores.has_value()) return;
+  if (!stores.has_value() || stores->made == 0) return;
   if (stores->lost == 0) {
     log_->Info("every store of the simulated threads is there",
                {{"stores", stores->made}});

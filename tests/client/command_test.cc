@@ -270,6 +270,13 @@ TEST_P(UsageTest, WrongUsageIsExitCodeFourWithWords) {
   EXPECT_TRUE(daemon_.migrate_requests().empty());
 }
 
+TEST_F(CommandTest, WrongWordsAreNamedWithTheRightOnes) {
+  EXPECT_THAT(runner_.Run({"fly"}).err,
+              HasSubstr("\"fly\" is no command; there are: migrate, locate, "));
+  EXPECT_THAT(runner_.Run({"locate", "--pid", "init"}).err,
+              HasSubstr("--pid: \"init\" is not a number from 1 on"));
+}
+
 using Arguments = std::vector<std::string>;
 
 INSTANTIATE_TEST_SUITE_P(

@@ -46,6 +46,26 @@ TEST(PrintFailureTest, SaysEverythingThatTheDetailHas) {
                   HasSubstr("what to do: wait for that migration")));
 }
 
+TEST(PrintFailureTest, SaysEachViolationOnce) {
+  v1::ErrorDetail detail;
+  detail.set_reason(v1::ERROR_REASON_INVALID_REQUEST);
+  const auto violate = [&detail](const char* field) {
+    v1::FieldViolation* violation = detail.add_violations();
+    violation->set_field(field);
+    violation->set_description("is wrong");
+  };
+  const auto failure = [&detail](const char* message) {
+    return Failure(ToAbslStatus(
+        Refuse(grpc::StatusCode::INVALID_ARGUMENT, message, detail)));
+  };
+  violate("mode");
+  EXPECT_THAT(failure("mode: is wrong"), Not(HasSubstr("  mode: is wrong")));
+  violate("nodes");
+  EXPECT_THAT(failure("mode: is wrong (and 1 other)"),
+              AllOf(HasSubstr("  mode: is wrong"),
+                    HasSubstr("  nodes: is wrong")));
+}
+
 TEST(PrintFailureTest, LacksAdviceOnlyWhereThereIsNone) {
   EXPECT_THAT(Failure(absl::UnavailableError("no")),
               HasSubstr("may you open unix:///there"));
