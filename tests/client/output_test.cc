@@ -61,9 +61,9 @@ TEST(PrintFailureTest, SaysEachViolationOnce) {
   violate("mode");
   EXPECT_THAT(failure("mode: is wrong"), Not(HasSubstr("  mode: is wrong")));
   violate("nodes");
-  EXPECT_THAT(failure("mode: is wrong (and 1 other)"),
-              AllOf(HasSubstr("  mode: is wrong"),
-                    HasSubstr("  nodes: is wrong")));
+  EXPECT_THAT(
+      failure("mode: is wrong (and 1 other)"),
+      AllOf(HasSubstr("  mode: is wrong"), HasSubstr("  nodes: is wrong")));
 }
 
 TEST(PrintFailureTest, LacksAdviceOnlyWhereThereIsNone) {
