@@ -105,7 +105,7 @@ class CellTest {
     }
     model_.backend->world().faults().EndAllHolds();
     if ((row_.traits & kBooksBroken) == 0) {
-      EXPECT_THAT(BrokenInvariants(model_.backend->world()), IsEmpty());
+      EXPECT_THAT(BrokenInvariantsAtRest(model_.backend->world()), IsEmpty());
     }
     if (row_.number == "7") CheckMovedInSwapCache();
   }

@@ -55,7 +55,7 @@ class ModelMoverTest : public testing::Test {
   }
   void TearDown() override {
     model_->backend->world().faults().EndAllHolds();
-    EXPECT_THAT(BrokenInvariants(model_->backend->world()), IsEmpty());
+    EXPECT_THAT(BrokenInvariantsAtRest(model_->backend->world()), IsEmpty());
   }
   Observed Run(const Request& request) { return Migrate(*model_, request); }
 
@@ -342,7 +342,7 @@ TEST_F(ModelMoverTest, EveryKindOfWaitEndsWithTheTimeBudget) {
     EXPECT_EQ(NodeOf(*model_, page), NodeId(0));
     EXPECT_LT(model_->clock->Monotonic(), absl::Milliseconds(30));
     model_->backend->world().faults().EndAllHolds();
-    EXPECT_THAT(BrokenInvariants(model_->backend->world()), IsEmpty());
+    EXPECT_THAT(BrokenInvariantsAtRest(model_->backend->world()), IsEmpty());
   }
 }
 

@@ -201,7 +201,10 @@ std::vector<std::string> RunSeed(int seed) {
   TestModel model(drawn.text());
   std::vector<std::string> events;
   for (int i = 0; i < 3; ++i) {
-    const Request request = drawn.DrawRequest();
+    Request request = drawn.DrawRequest();
+    request.after_pass = [&world = model.backend->world()] {
+      EXPECT_THAT(BrokenInvariants(world), IsEmpty());
+    };
     auto target = model.backend->OpenProcess(request.pid, absl::nullopt);
     if (!target.ok()) break;  // exited
     core::PageList::Builder builder;
@@ -216,7 +219,7 @@ std::vector<std::string> RunSeed(int seed) {
     events.insert(events.end(), observed.events.begin(), observed.events.end());
   }
   model.backend->world().faults().EndAllHolds();
-  EXPECT_THAT(BrokenInvariants(model.backend->world()), IsEmpty());
+  EXPECT_THAT(BrokenInvariantsAtRest(model.backend->world()), IsEmpty());
   return events;
 }
 
