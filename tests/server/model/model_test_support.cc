@@ -81,6 +81,12 @@ Observed Migrate(TestModel& model, const Request& request,
   for (const core::PageRun& run : request.runs) {
     builder.AddRange(run.start, run.pages);
   }
+  if (!request.other_runs.empty()) {
+    builder.StartEntry({{core::NodeId(request.other_node)}});
+    for (const core::PageRun& run : request.other_runs) {
+      builder.AddRange(run.start, run.pages);
+    }
+  }
   absl::optional<core::PlacementConflict> conflict;
   const core::PageList pages = std::move(builder).Build(&conflict);
 

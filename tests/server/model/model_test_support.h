@@ -53,6 +53,9 @@ struct Request {
   int32_t pid = 10;
   std::vector<core::PageRun> runs;
   std::vector<int32_t> nodes = {1};  // destination, then fallback nodes
+  // A second placement: what goes to another node.
+  std::vector<core::PageRun> other_runs;
+  int32_t other_node = 1;
   core::MoveParameters parameters;
   core::MigrateOptions options;
   // Called after each pass, the last one too, on the thread that migrates.
