@@ -1,5 +1,5 @@
 // Moving a whole process from nodes to nodes, as migrate_pages(2) does (Linux
-// 4.0, mm/mempolicy.c).
+// 4.0, mm/mempolicy.c). Always in SYNC mode, in 4.0 and since.
 
 #ifndef PAGEFERRY_SERVER_MODEL_DO_MIGRATE_PAGES_H_
 #define PAGEFERRY_SERVER_MODEL_DO_MIGRATE_PAGES_H_

@@ -179,4 +179,14 @@ void FaultSchedule::EndAllHolds() {
   held_pages_.clear();
 }
 
+void FaultSchedule::ForEachHold(
+    absl::FunctionRef<void(const PageHold&)> visit) {
+  core::MutexLock lock(&mutex_);
+  for (const FaultyPage* const page : held_pages_) {
+    for (const ActiveFault& fault : page->faults) {
+      if (fault.hold != nullptr) visit(*fault.hold);
+    }
+  }
+}
+
 }  // namespace pageferry::model

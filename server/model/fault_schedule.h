@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "server/core/mutex.h"
@@ -82,6 +83,10 @@ class FaultSchedule : public Bystanders {
 
   // Ends all holds at once.
   void EndAllHolds();
+
+  // Visits the holds that go on, for those who check the machine's books.
+  // `visit` must not call back into this.
+  void ForEachHold(absl::FunctionRef<void(const PageHold&)> visit);
 
  private:
   struct ActiveFault {

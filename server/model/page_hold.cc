@@ -15,32 +15,62 @@ namespace {
 // A hold that ends with one action.
 class SimpleHold final : public PageHold {
  public:
-  explicit SimpleHold(std::function<void()> release)
-      : release_(std::move(release)) {}
-  ~SimpleHold() override { release_(); }
+  enum Ends {
+    kAlways,
+    // For holds without a reference: nothing is to be done when the page is
+    // gone and its frame somebody else's.
+    kWhileThere,
+  };
+
+  SimpleHold(PageFaultKind kind, Page& page, Ends ends,
+             std::function<void()> release)
+      : PageHold(kind, &page), ends_(ends), release_(std::move(release)) {}
+  ~SimpleHold() override {
+    if (ends_ == kAlways || this->page() != nullptr) release_();
+  }
 
  private:
+  const Ends ends_;
   const std::function<void()> release_;
 };
 
-std::unique_ptr<PageHold> ReleasedBy(std::function<void()> release) {
-  return std::make_unique<SimpleHold>(std::move(release));
+std::unique_ptr<PageHold> ReleasedBy(PageFaultKind kind, Page& page,
+                                     std::function<void()> release) {
+  return std::make_unique<SimpleHold>(kind, page, SimpleHold::kAlways,
+                                      std::move(release));
 }
 
-// For holds without a reference: nothing is to be done when the page is gone
-// and its frame somebody else's.
-std::unique_ptr<PageHold> ReleasedWhileThere(Page& page,
+std::unique_ptr<PageHold> ReleasedWhileThere(PageFaultKind kind, Page& page,
                                              std::function<void()> release) {
-  return ReleasedBy([&page, allocation = page.allocations.load(),
-                     release = std::move(release)] {
-    if (page.allocations.load() == allocation) release();
+  return std::make_unique<SimpleHold>(kind, page, SimpleHold::kWhileThere,
+                                      std::move(release));
+}
+
+std::unique_ptr<PageHold> LockPage(Machine& machine, Page& page) {
+  if (!WaitTable::TryLockPage(page)) return nullptr;
+  return ReleasedWhileThere(PageFaultKind::kLock, page, [&machine, &page] {
+    machine.waits.UnlockPage(page);
   });
+}
+
+std::unique_ptr<PageHold> Write(Machine& machine, Page& page) {
+  if (page.TestAndSet(PageFlag::kWriteback)) return nullptr;
+  return ReleasedWhileThere(PageFaultKind::kWriteback, page, [&machine, &page] {
+    end_page_writeback(page, machine.waits);
+  });
+}
+
+std::unique_ptr<PageHold> Pin(Machine& machine, Page& page) {
+  page.Get();
+  return ReleasedBy(PageFaultKind::kPin, page,
+                    [&machine, &page] { machine.memory.Put(page); });
 }
 
 std::unique_ptr<PageHold> LockBuffer(Machine& machine, Page& page) {
   const std::shared_ptr<Buffers> buffers = page.buffers;
   if (buffers == nullptr || !buffers->TryLock(0)) return nullptr;
-  return ReleasedBy([buffers, &machine] { buffers->Unlock(0, machine.waits); });
+  return ReleasedBy(PageFaultKind::kBufferLock, page,
+                    [buffers, &machine] { buffers->Unlock(0, machine.waits); });
 }
 
 // Requests are private data of a network file system's pages.
@@ -52,7 +82,7 @@ std::unique_ptr<PageHold> SendRequest(Machine& machine, Page& page) {
     return nullptr;
   }
   page.Get();
-  return ReleasedBy([&machine, &page] {
+  return ReleasedBy(PageFaultKind::kRequestInFlight, page, [&machine, &page] {
     page.Clear(PageFlag::kPrivate);
     machine.memory.Put(page);
   });
@@ -60,7 +90,7 @@ std::unique_ptr<PageHold> SendRequest(Machine& machine, Page& page) {
 
 std::unique_ptr<PageHold> ClaimWrite(Page& page) {
   if (page.TestAndSet(PageFlag::kWriteClaimed)) return nullptr;
-  return ReleasedWhileThere(page, [&page] {
+  return ReleasedWhileThere(PageFaultKind::kAnotherWriter, page, [&page] {
     page.Clear(PageFlag::kDirty);
     page.Clear(PageFlag::kWriteClaimed);
   });
@@ -68,20 +98,26 @@ std::unique_ptr<PageHold> ClaimWrite(Page& page) {
 
 std::unique_ptr<PageHold> Isolate(Page& page) {
   if (!page.TestAndClear(PageFlag::kLru)) return nullptr;
-  return ReleasedWhileThere(page, [&page] { page.Set(PageFlag::kLru); });
+  return ReleasedWhileThere(PageFaultKind::kIsolate, page, [&page] {
+    // A free frame has no flags; its next owner counts on that.
+    if (page.references() > 0) page.Set(PageFlag::kLru);
+  });
 }
 
 std::unique_ptr<PageHold> HoldBalloon(Page& page) {
   if (!page.Has(PageFlag::kBalloon)) return nullptr;
   const auto balloon = std::static_pointer_cast<Balloon>(page.mapping);
   balloon->HoldLock(true);
-  return ReleasedBy([balloon] { balloon->HoldLock(false); });
+  return ReleasedBy(PageFaultKind::kBalloonLock, page,
+                    [balloon] { balloon->HoldLock(false); });
 }
 
-std::unique_ptr<PageHold> Hint(AddressSpace& space, uint64_t page_number) {
+std::unique_ptr<PageHold> Hint(AddressSpace& space, uint64_t page_number,
+                               Page& page) {
   space.HideBehindNumaHint(page_number);
-  return ReleasedBy(
-      [&space, page_number] { space.ClearNumaHint(page_number); });
+  return ReleasedBy(PageFaultKind::kNumaHint, page, [&space, page_number] {
+    space.ClearNumaHint(page_number);
+  });
 }
 
 // Drops the page from all page tables and from the page cache
@@ -145,17 +181,11 @@ std::unique_ptr<PageHold> PageHold::Create(PageFaultKind kind, Machine& machine,
   if (page == nullptr) return nullptr;
   switch (kind) {
     case PageFaultKind::kLock:
-      if (!WaitTable::TryLockPage(*page)) return nullptr;
-      return ReleasedWhileThere(
-          *page, [&machine, page] { machine.waits.UnlockPage(*page); });
+      return LockPage(machine, *page);
     case PageFaultKind::kWriteback:
-      if (page->TestAndSet(PageFlag::kWriteback)) return nullptr;
-      return ReleasedWhileThere(*page, [&machine, page] {
-        end_page_writeback(*page, machine.waits);
-      });
+      return Write(machine, *page);
     case PageFaultKind::kPin:
-      page->Get();
-      return ReleasedBy([&machine, page] { machine.memory.Put(*page); });
+      return Pin(machine, *page);
     case PageFaultKind::kBufferLock:
       return LockBuffer(machine, *page);
     case PageFaultKind::kRequestInFlight:
@@ -167,7 +197,7 @@ std::unique_ptr<PageHold> PageHold::Create(PageFaultKind kind, Machine& machine,
     case PageFaultKind::kIsolate:
       return Isolate(*page);
     case PageFaultKind::kNumaHint:
-      return Hint(space, page_number);
+      return Hint(space, page_number, *page);
     case PageFaultKind::kUnmap:
     case PageFaultKind::kTruncate:
     case PageFaultKind::kReplaceSlot:

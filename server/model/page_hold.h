@@ -37,6 +37,16 @@ bool IsHold(PageFaultKind kind);
 class PageHold {
  public:
   virtual ~PageHold() = default;
+  PageHold(const PageHold&) = delete;
+  PageHold& operator=(const PageHold&) = delete;
+
+  PageFaultKind kind() const { return kind_; }
+
+  // The page that is held, or null when its frame has another owner by now.
+  // Thread-safe.
+  Page* page() const {
+    return page_.allocations.load() == allocation_ ? &page_ : nullptr;
+  }
 
   // Null where the page is not of a kind that can be held so, or the hold is
   // somebody else's already. `page` is the page itself, or null to take what is
@@ -44,6 +54,15 @@ class PageHold {
   static std::unique_ptr<PageHold> Create(PageFaultKind kind, Machine& machine,
                                           AddressSpace& space,
                                           uint64_t page_number, Page* page);
+
+ protected:
+  PageHold(PageFaultKind kind, Page* page)
+      : kind_(kind), page_(*page), allocation_(page->allocations.load()) {}
+
+ private:
+  const PageFaultKind kind_;
+  Page& page_;
+  const uint32_t allocation_;
 };
 
 // Makes an event happen to `page`, which the caller has a reference of and

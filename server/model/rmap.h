@@ -2,7 +2,8 @@
 // putting a page, the same or its successor, back into them.
 //
 // Names and steps are those of Linux 4.0's mm/rmap.c, mm/migrate.c and
-// mm/huge_memory.c.
+// mm/huge_memory.c. The mode of a migration matters to none of them: what they
+// wait for is page tables and their locks, which is never long.
 
 #ifndef PAGEFERRY_SERVER_MODEL_RMAP_H_
 #define PAGEFERRY_SERVER_MODEL_RMAP_H_
@@ -67,7 +68,8 @@ void rmap_walk(Page& page, RmapVisitor visit);
 // Replaces every entry that maps the page by a migration entry
 // (TTU_MIGRATION); the dirty bits go to the page. On return no access is under
 // way through any of them. Entries in temporary stacks stay: see
-// Page::mapped(). The page must be locked and referenced.
+// Page::mapped(). The page must be locked and referenced. (try_to_migrate()
+// since 5.14.)
 void try_to_unmap(Machine& machine, Page& page);
 
 // Replaces the migration entries that stand for `old_page` by entries of

@@ -14,6 +14,10 @@ WorkerThreads::~WorkerThreads() { Stop(); }
 
 void WorkerThreads::Start(const Work& work) {
   const uint64_t word = threads_.size() % (core::kPageBytes / sizeof(uint64_t));
+  {
+    core::MutexLock lock(&mutex_);
+    ++running_;
+  }
   threads_.emplace_back([this, work, word] { Run(work, word); });
 }
 
@@ -22,6 +26,7 @@ void WorkerThreads::Stop() {
     core::MutexLock lock(&mutex_);
     stopping_.store(true);
     stop_requested_.NotifyAll();
+    gate_changed_.NotifyAll();
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
@@ -33,12 +38,41 @@ bool WorkerThreads::Pause(absl::Duration length) {
   return !stopping_.load();
 }
 
+void WorkerThreads::Hold() {
+  core::MutexLock lock(&mutex_);
+  held_.store(true);
+  while (at_gate_ < running_) gate_changed_.Wait(&mutex_);
+}
+
+void WorkerThreads::LetGo() {
+  core::MutexLock lock(&mutex_);
+  held_.store(false);
+  gate_changed_.NotifyAll();
+}
+
+void WorkerThreads::PassGate() {
+  if (!held_.load(std::memory_order_acquire)) return;
+  core::MutexLock lock(&mutex_);
+  ++at_gate_;
+  gate_changed_.NotifyAll();
+  while (held_.load() && !stopping_.load()) gate_changed_.Wait(&mutex_);
+  --at_gate_;
+}
+
 void WorkerThreads::Run(const Work& work, uint64_t word) {
+  MakeAccesses(work, word);
+  core::MutexLock lock(&mutex_);
+  --running_;
+  gate_changed_.NotifyAll();
+}
+
+void WorkerThreads::MakeAccesses(const Work& work, uint64_t word) {
   // What each page's word must hold; 0 as long as this thread has not stored.
   std::vector<uint64_t> last_stored(work.range.pages, 0);
   std::minstd_rand random(static_cast<uint32_t>(word) + 1);
   uint64_t next_value = word << 48 | 1;
   for (uint64_t accesses = 1; !stopping_.load(); ++accesses) {
+    PassGate();
     const uint64_t page = random() % work.range.pages;
     const core::VirtualAddress address(
         work.range.start.PlusPages(page).value() + word * sizeof(uint64_t));

@@ -4,6 +4,7 @@
 #define PAGEFERRY_SERVER_MODEL_WORKER_THREADS_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -38,6 +39,12 @@ class WorkerThreads {
   // Starts a thread. At most 512 share a page.
   void Start(const Work& work);
 
+  // Lets every thread end the access that it is at, and keeps it from the next
+  // until LetGo(). Waits for that: what a thread waits for must not itself wait
+  // for LetGo(). Only one caller at a time.
+  void Hold();
+  void LetGo();
+
   // Asks all threads to end, and waits until they have.
   void Stop();
 
@@ -47,7 +54,9 @@ class WorkerThreads {
 
  private:
   void Run(const Work& work, uint64_t word);
+  void MakeAccesses(const Work& work, uint64_t word);
   bool Pause(absl::Duration length);
+  void PassGate();
 
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> stores_{0};
@@ -55,6 +64,12 @@ class WorkerThreads {
   core::Mutex mutex_;
   core::CondVar stop_requested_;
   std::vector<std::thread> threads_;
+  // Set between Hold() and LetGo(): threads stop at the gate.
+  std::atomic<bool> held_{false};
+  core::CondVar gate_changed_;
+  // Threads between Start() and their end, and those of them at the gate.
+  size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t at_gate_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace pageferry::model

@@ -37,7 +37,7 @@ class AddressSpaceTest : public testing::Test {
   }
   void TearDown() override {
     if (model_ == nullptr) return;
-    EXPECT_THAT(BrokenInvariants(model_->backend->world()), IsEmpty());
+    EXPECT_THAT(BrokenInvariantsAtRest(model_->backend->world()), IsEmpty());
   }
 
   AddressSpace& space(int32_t pid = 10) { return model_->space(pid); }

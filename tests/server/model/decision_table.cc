@@ -7,16 +7,21 @@ namespace {
 
 using core::Reason;
 
-constexpr Cell kOk = {Says::kSuccess};
-constexpr Cell kWait = {Says::kWaits};
-constexpr Cell kFull = {Says::kNoMemory, Reason::kNoMemory};
-constexpr Cell Again(Reason reason) { return {Says::kAgain, reason}; }
-constexpr Cell Fails(Reason reason) { return {Says::kFails, reason}; }
+constexpr Cell kOk = {Verdict::kSuccess};
+constexpr Cell kFreed = {Verdict::kSuccess, Reason::kNotPresent};
+constexpr Cell kWait = {Verdict::kSuccess, Reason::kNone, true};
+constexpr Cell kFull = {Verdict::kNoMemory, Reason::kNoMemory};
+constexpr Cell Again(Reason reason) { return {Verdict::kAgain, reason}; }
+constexpr Cell Busy(Reason reason) { return {Verdict::kBusy, reason}; }
 constexpr Cell kLocked = Again(Reason::kLocked);
 constexpr Cell kPinned = Again(Reason::kPinned);
 constexpr Cell kBusy = Again(Reason::kBusy);
-constexpr Cell kRefused = Fails(Reason::kBusy);
-constexpr Cell kDirty = Fails(Reason::kDirty);
+constexpr Cell kRefused = Busy(Reason::kBusy);
+constexpr Cell kDirty = Busy(Reason::kDirty);
+constexpr Cell kNotWaitedFor = Busy(Reason::kWriteback);
+constexpr Cell kNoWriter = {Verdict::kInvalid, Reason::kUnsupported};
+constexpr Cell kWriteError = {Verdict::kIoError, Reason::kIoError};
+constexpr Cell kUnsupported = {Verdict::kNoSys, Reason::kUnsupported};
 constexpr Cell kWritten = Again(Reason::kWriteback);
 
 Cells All(Cell cell) { return {cell, cell, cell}; }
@@ -94,7 +99,7 @@ std::vector<Row> UnmapRows() {
       Always("1", whole, "allocation fails", All(kFull), Anonymous() + full),
       Always("1", whole, "allocation fails, freed meanwhile", All(kFull),
              Anonymous() + full + Fault("UNMAP"), kUnmapsPage),
-      Always("2", whole, "freed meanwhile", All(kOk),
+      Always("2", whole, "freed meanwhile", All(kFreed),
              Anonymous() + Fault("UNMAP"), kUnmapsPage),
       {"4",
        locked,
@@ -108,8 +113,8 @@ std::vector<Row> UnmapRows() {
       {"5",
        locked,
        "under writeback",
-       {Fails(Reason::kWriteback), Fails(Reason::kWriteback), kWritten},
-       {Fails(Reason::kWriteback), Fails(Reason::kWriteback), kWait},
+       {kNotWaitedFor, kNotWaitedFor, kWritten},
+       {kNotWaitedFor, kNotWaitedFor, kWait},
        Anonymous() + Fault("WRITEBACK")},
       Always("6", locked, "anon_vma gone, not in swapcache", All(kBusy),
              Anonymous() + Fault("PIN") + Fault("UNMAP"), kUnmapsPage),
@@ -126,11 +131,22 @@ std::vector<Row> UnmapRows() {
              OfPlainFile("private_data: true keeps_private_data: true") +
                  Fault("TRUNCATE"),
              kUnmapsPage | kChanges),
+      Always("10", locked, "orphan with buffers", All(kBusy),
+             OfFile("migrate: MIGRATE_OPERATION_BUFFER private_data: true "
+                    "keeps_private_data: true") +
+                 Fault("TRUNCATE"),
+             kUnmapsPage | kChanges),
       Always("11", locked, "no mapping, no private data: on to 13",
              All(kPinned), OfFile("") + Fault("PIN") + Fault("TRUNCATE"),
              kUnmapsPage),
       Always("12", "try_to_unmap", "still mapped after unmapping", All(kBusy),
              Anonymous("temporary_stack: true")),
+      // The child's mapping is taken away, and put back.
+      Always("12", "try_to_unmap", "still mapped in one of two processes",
+             All(kBusy),
+             Anonymous("temporary_stack: true") +
+                 "processes { pid: 11 fork_of: 10 }\n",
+             kOnlyLoads),
   };
 }
 
@@ -153,18 +169,20 @@ std::vector<Row> MoveRows() {
              OfBufferFile() + Fault("BUFFER_LOCK")),
       Always("15", buffers, "buffers, count over expected", All(kPinned),
              OfBufferFile() + Fault("PIN")),
+      Always("16", "network_migrate_page", "no request in flight", All(kOk),
+             OfFile("migrate: MIGRATE_OPERATION_NETWORK")),
       Always("16", "network_migrate_page", "request in flight", All(kRefused),
              OfFile("migrate: MIGRATE_OPERATION_NETWORK") +
                  Fault("REQUEST_IN_FLIGHT")),
       Always("17", "writeout", "dirty, no migrate operation, no writer",
-             {kDirty, kDirty, Fails(Reason::kUnsupported)},
+             {kDirty, kDirty, kNoWriter},
              OfPlainFile("dirty: true writepage: WRITEPAGE_OPERATION_NONE"),
              kOnlyLoads),
       Always("17", "writeout", "the same, another writer",
              {kDirty, kDirty, kWritten},
              OfPlainFile("dirty: true") + Fault("ANOTHER_WRITER"), kOnlyLoads),
       Always("17", "writeout", "the same, writing fails",
-             {kDirty, kDirty, Fails(Reason::kIoError)},
+             {kDirty, kDirty, kWriteError},
              OfPlainFile("dirty: true writepage: WRITEPAGE_OPERATION_FAILS"),
              kOnlyLoads),
       Always("17", "writeout", "the same, written", {kDirty, kDirty, kWritten},
@@ -204,15 +222,15 @@ std::vector<Row> HugePageRows() {
   return {
       Always("3", "split_huge_page", "THP that can be split", All(kOk), thp),
       Always("3", "unmap_and_move", "THP that cannot be split",
-             All(Fails(Reason::kPinned)), thp + Fault("PIN", kHugePage)),
+             All(Busy(Reason::kPinned)), thp + Fault("PIN", kHugePage)),
       Always(
           "3", "unmap_and_move", "the same, quirks of 4.0: counts as success",
-          All(Fails(Reason::kPinned)),
+          All(kOk),
           "traits { linux_4_0_quirks: true }\n" + thp + Fault("PIN", kHugePage),
           kQuirk),
       Always("H0", hugetlb_move, "hugetlb", All(kOk), hugetlb),
       Always("H1", hugetlb_move, "hugetlb migration unsupported",
-             All(Fails(Reason::kUnsupported)),
+             All(kUnsupported),
              "traits { no_hugetlb_migration: true }\n" + hugetlb),
       Always("H2", hugetlb_move, "allocation fails", All(kFull),
              hugetlb + "fill_events { node: 1 leave_free_pages: 511 }\n"),

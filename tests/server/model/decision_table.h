@@ -11,15 +11,17 @@
 
 #include "absl/strings/string_view.h"
 #include "server/core/types.h"
+#include "server/model/migrate.h"
 
 namespace pageferry::model {
 
-// What a cell answers. kWaits: waits, then success.
-enum class Says { kSuccess, kWaits, kAgain, kFails, kNoMemory };
-
+// What the core's function says for a page in that state. kStopped: nobody has
+// filled the cell in.
 struct Cell {
-  Says says = Says::kSuccess;
+  Verdict verdict = Verdict::kStopped;
   core::Reason reason = core::Reason::kNone;
+  // Says so after a wait.
+  bool waits = false;
 };
 
 // Async, sync-light, sync.
@@ -36,7 +38,7 @@ enum RowTraits : unsigned {
   kChanges = 1u << 2,
   // Somebody else's doing breaks the books by design.
   kBooksBroken = 1u << 3,
-  // Counted as success, though it is not.
+  // The core says success, though the page did not move.
   kQuirk = 1u << 4,
   // Private data, and its reference, are given up on the way.
   kReleases = 1u << 5,

@@ -237,26 +237,5 @@ TEST_F(ModelBackendTest, ALostRightIsARefusalThatNamesIt) {
   EXPECT_FALSE(refusal.missing.empty());
 }
 
-TEST_F(ModelBackendTest, CountsAndTracesUnderTheKernelsNames) {
-  Migrate(model_, Move({Pages(16, 16)}, core::Mode::kAsync));
-  EXPECT_THAT(
-      model_.backend->ReadKernelEvents(),
-      ElementsAre(Pair("pgmigrate_success", 16), Pair("pgmigrate_fail", 0),
-                  Pair("thp_split", 0), Pair("numa_hint_faults", 0)));
-  EXPECT_THAT(model_.backend->Traces(),
-              ElementsAre(MigrateTrace{16, 0, core::Mode::kAsync}));
-}
-
-TEST(TraceRingTest, KeepsTheLastRecords) {
-  TraceRing ring;
-  for (uint64_t i = 0; i < TraceRing::kCapacity + 5; ++i) {
-    ring.Add({i, 0, core::Mode::kSync});
-  }
-  const auto records = ring.Read();
-  ASSERT_EQ(records.size(), TraceRing::kCapacity);
-  EXPECT_EQ(records.front().succeeded, 5u);
-  EXPECT_EQ(records.back().succeeded, TraceRing::kCapacity + 4);
-}
-
 }  // namespace
 }  // namespace pageferry::model

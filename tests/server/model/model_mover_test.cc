@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "server/model/do_migrate_pages.h"
 #include "tests/server/model/model_test_support.h"
 
 namespace pageferry::model {
@@ -55,7 +54,7 @@ class ModelMoverTest : public testing::Test {
   }
   void TearDown() override {
     model_->backend->world().faults().EndAllHolds();
-    EXPECT_THAT(BrokenInvariants(model_->backend->world()), IsEmpty());
+    EXPECT_THAT(BrokenInvariantsAtRest(model_->backend->world()), IsEmpty());
   }
   Observed Run(const Request& request) { return Migrate(*model_, request); }
 
@@ -353,7 +352,7 @@ TEST_F(ModelMoverTest, EveryKindOfWaitEndsWithTheTimeBudget) {
     EXPECT_EQ(NodeOf(*model_, page), NodeId(0));
     EXPECT_LT(model_->clock->Monotonic(), absl::Milliseconds(30));
     model_->backend->world().faults().EndAllHolds();
-    EXPECT_THAT(BrokenInvariants(model_->backend->world()), IsEmpty());
+    EXPECT_THAT(BrokenInvariantsAtRest(model_->backend->world()), IsEmpty());
   }
 }
 
@@ -393,59 +392,6 @@ TEST_F(ModelMoverTest, CallsAreCountedAndTimed) {
   const Observed observed = Run(Move({Pages(16, 2000)}));
   EXPECT_GE(observed.summary.kernel_calls, 4u);
   EXPECT_GT(observed.summary.longest_kernel_call, absl::ZeroDuration());
-}
-
-// --- the whole-process form
-
-class DoMigratePagesTest : public ModelMoverTest {
- protected:
-  uint64_t Move(std::set<NodeId> from, std::set<NodeId> to) {
-    auto target = *model_->backend->OpenProcess(10, absl::nullopt);
-    core::MigrationControl control(model_->clock, absl::InfiniteDuration());
-    return *do_migrate_pages(*target, from, to, control);
-  }
-  void MakeMixed(absl::string_view more = "") {
-    Make(
-        Scenario("regions { start_address: 0x10000 pages: 30"
-                 " placements { node: 0 } }"
-                 "regions { start_address: 0x40000 pages: 20"
-                 " placements { node: 1 } }",
-                 more));
-  }
-};
-
-TEST_F(DoMigratePagesTest, MovesEachSourceToTheDestinationOfItsRank) {
-  MakeMixed();
-  EXPECT_EQ(Move({NodeId(0), NodeId(1)}, {NodeId(1), NodeId(2)}), 0u);
-  // Node 1 was emptied before node 0's pages came there: none moved twice.
-  EXPECT_EQ(NodeOf(*model_, 16), NodeId(1));
-  EXPECT_EQ(NodeOf(*model_, 64), NodeId(2));
-  EXPECT_EQ(model_->machine().vmstat.pgmigrate_success.load(), 50u);
-}
-
-TEST_F(DoMigratePagesTest, LeavesWhatIsOnADestinationWhenTheSetsDifferInSize) {
-  MakeMixed();
-  EXPECT_EQ(Move({NodeId(0), NodeId(1)}, {NodeId(1)}), 0u);
-  EXPECT_EQ(NodeOf(*model_, 16), NodeId(1));
-  EXPECT_EQ(model_->machine().vmstat.pgmigrate_success.load(), 30u);
-}
-
-TEST_F(DoMigratePagesTest, SwapsNodesAsFarAsItCan) {
-  MakeMixed();
-  EXPECT_EQ(Move({NodeId(0), NodeId(1)}, {NodeId(0), NodeId(1)}), 0u);
-  EXPECT_EQ(NodeOf(*model_, 16), NodeId(0));
-}
-
-TEST_F(DoMigratePagesTest, CountsPagesThatCouldNotMove) {
-  MakeMixed(Fault("PIN", 17) + Fault("PIN", 66));
-  EXPECT_EQ(Move({NodeId(0), NodeId(1)}, {NodeId(2)}), 2u);
-}
-
-TEST_F(DoMigratePagesTest, GivesTheListUpWhenTheDestinationIsFull) {
-  Make(Scenario(Anonymous(), "", 10));
-  EXPECT_EQ(Move({NodeId(0)}, {NodeId(1)}), 54u);
-  EXPECT_EQ(NodeOf(*model_, 25), NodeId(1));
-  EXPECT_EQ(NodeOf(*model_, 26), NodeId(0));
 }
 
 }  // namespace

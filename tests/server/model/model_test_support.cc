@@ -7,14 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/reasons.h"
 #include "server/model/look.h"
-#include "server/model/rmap.h"
 
 namespace pageferry::model {
 namespace {
 
 class Recorder final : public core::MigrationObserver {
  public:
-  explicit Recorder(Observed* observed) : observed_(*observed) {}
+  Recorder(Observed* observed, const std::function<void()>* after_pass)
+      : observed_(*observed), after_pass_(*after_pass) {}
 
   void OnSettled(absl::Span<const core::SettledRun> runs) override {
     for (const core::SettledRun& run : runs) {
@@ -38,103 +38,14 @@ class Recorder final : public core::MigrationObserver {
         absl::StrCat("pass ", pass.pass, pass.forced ? " forced" : "",
                      " moved ", pass.moved_pages, " again ", pass.retry_pages,
                      " failed ", pass.failed_pages));
+    after_pass_();
   }
 
   void OnProgress(const core::MigrationSummary&) override {}
 
  private:
   Observed& observed_;
-};
-
-// What page tables, caches and balloons say of one page.
-struct Owners {
-  int32_t mappings = 0;
-  int32_t references = 0;
-};
-
-class Books {
- public:
-  explicit Books(World& world) : world_(world), machine_(world.machine()) {}
-
-  std::vector<std::string> Check() {
-    for (const auto& [pid, process] : world_.processes()) {
-      process->space().ForEachVma([&](Vma& vma) { CountVma(vma); });
-    }
-    machine_.memory.ForEachUsedFrame([&](Page& page) { CheckFrame(page); });
-    for (const auto& [page, owners] : owners_) {
-      if (page->references() == 0) {
-        Complain(*page, "has owners and is free");
-      }
-    }
-    return std::move(broken_);
-  }
-
- private:
-  void Complain(const Page& page, absl::string_view what) {
-    broken_.push_back(absl::StrCat("frame ", page.pfn.value(), " with flags ",
-                                   absl::Hex(page.flags.load()), ": ", what));
-  }
-
-  void CountVma(Vma& vma) {
-    if (vma.kind == VmaKind::kBalloon || vma.kind == VmaKind::kDevice) return;
-    ForEachEntry(vma, [&](uint64_t number) {
-      const Entry entry = vma.space->page_table().Find(number).Read();
-      if (entry.Has(Entry::kMigration) || entry.Has(Entry::kFlushing)) {
-        broken_.push_back(
-            absl::StrCat("page ", number, ": migration entry left behind"));
-      }
-      if (entry.in_access()) {
-        broken_.push_back(
-            absl::StrCat("page ", number, ": access left behind"));
-      }
-      if (!entry.maps_page()) return;
-      Page& page = machine_.memory.PageOf(entry.pfn());
-      ++owners_[&page].mappings;
-      ++owners_[&page].references;
-      bool found = false;
-      rmap_walk(page, [&](Vma& mapper, uint64_t page_number) {
-        found = found || (&mapper == &vma && page_number == number);
-        return !found;
-      });
-      if (!found) Complain(page, "is mapped where its reverse map is not");
-    });
-  }
-
-  void CheckFrame(Page& page) {
-    Page* const head = page.head.load();
-    if (head != &page) return;  // part of a huge page
-    Owners owners = owners_[&page];
-    Mapping* const mapping = page_mapping(machine_, page);
-    if (mapping != nullptr) {
-      const bool cached = page.Has(PageFlag::kSwapCache);
-      if (mapping->Holds(cached ? page.swap_slot : page.index, page)) {
-        ++owners.references;
-      } else {
-        Complain(page, "is not in the slot that it says");
-      }
-    }
-    if (page.Has(PageFlag::kPrivate)) ++owners.references;
-    if (page.Has(PageFlag::kBalloon)) ++owners.references;
-    if (owners.references == 0) Complain(page, "is not free and nobody's");
-    if (page.references() != owners.references) {
-      Complain(page, absl::StrCat("has ", page.references(), " references, ",
-                                  owners.references, " are accounted for"));
-    }
-    if (page.map_count.load() != owners.mappings) {
-      Complain(page, absl::StrCat("has map count ", page.map_count.load(),
-                                  " and ", owners.mappings, " mappings"));
-    }
-    if (page.Has(PageFlag::kLocked)) Complain(page, "is locked");
-    if (page.Has(PageFlag::kIsolated)) Complain(page, "is isolated");
-    if (!page.Has(PageFlag::kLru) && !page.Has(PageFlag::kBalloon)) {
-      Complain(page, "is on no list");
-    }
-  }
-
-  World& world_;
-  Machine& machine_;
-  std::map<const Page*, Owners> owners_;
-  std::vector<std::string> broken_;
+  const std::function<void()>& after_pass_;
 };
 
 }  // namespace
@@ -170,13 +81,19 @@ Observed Migrate(TestModel& model, const Request& request,
   for (const core::PageRun& run : request.runs) {
     builder.AddRange(run.start, run.pages);
   }
+  if (!request.other_runs.empty()) {
+    builder.StartEntry({{core::NodeId(request.other_node)}});
+    for (const core::PageRun& run : request.other_runs) {
+      builder.AddRange(run.start, run.pages);
+    }
+  }
   absl::optional<core::PlacementConflict> conflict;
   const core::PageList pages = std::move(builder).Build(&conflict);
 
   core::MigrationControl own_control(model.clock, absl::InfiniteDuration());
   if (control == nullptr) control = &own_control;
   Observed observed;
-  Recorder recorder(&observed);
+  Recorder recorder(&observed, &request.after_pass);
   auto target = model.backend->OpenProcess(request.pid, absl::nullopt);
   if (!target.ok()) std::abort();
   {
@@ -192,10 +109,6 @@ Observed Migrate(TestModel& model, const Request& request,
 
 core::NodeId NodeOf(TestModel& model, uint64_t page_number, int32_t pid) {
   return LocatePage(model.space(pid), page_number).node;
-}
-
-std::vector<std::string> BrokenInvariants(World& world) {
-  return Books(world).Check();
 }
 
 std::map<uint64_t, uint64_t> ContentOf(World& world, int32_t pid) {

@@ -1,10 +1,11 @@
-// What the tests of the model share: running migrations through the pass loop,
-// looking at pages, and checking that the machine's books balance.
+// What the tests of the model share: running migrations through the pass loop
+// and looking at pages. See also invariants.h.
 
 #ifndef PAGEFERRY_TESTS_SERVER_MODEL_MODEL_TEST_SUPPORT_H_
 #define PAGEFERRY_TESTS_SERVER_MODEL_MODEL_TEST_SUPPORT_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "server/core/migrate_pages.h"
 #include "server/core/telemetry.h"
 #include "server/model/model_backend.h"
+#include "tests/server/model/invariants.h"
 
 namespace pageferry::model {
 
@@ -51,8 +53,13 @@ struct Request {
   int32_t pid = 10;
   std::vector<core::PageRun> runs;
   std::vector<int32_t> nodes = {1};  // destination, then fallback nodes
+  // A second placement: what goes to another node.
+  std::vector<core::PageRun> other_runs;
+  int32_t other_node = 1;
   core::MoveParameters parameters;
   core::MigrateOptions options;
+  // Called after each pass, the last one too, on the thread that migrates.
+  std::function<void()> after_pass = [] {};
 };
 
 // Runs are given as first page number and length.
@@ -68,12 +75,6 @@ Observed Migrate(TestModel& model, const Request& request,
 
 // Where a page of the process is; unknown where it has none.
 core::NodeId NodeOf(TestModel& model, uint64_t page_number, int32_t pid = 10);
-
-// Everything that does not add up on the machine, one line each: frames with
-// several owners or none, counts that do not match the page tables and caches,
-// migration entries and locks left behind. Nothing may run meanwhile, and all
-// holds of the schedule must have ended.
-std::vector<std::string> BrokenInvariants(World& world);
 
 // A hash of the memory of all pages that a process can read, by address.
 std::map<uint64_t, uint64_t> ContentOf(World& world, int32_t pid);
