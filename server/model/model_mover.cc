@@ -136,19 +136,35 @@ void ModelMover::LookAndIsolate(const BatchState& state, PageAttempt& attempt) {
   const auto isolated = isolated_.find(page_number);
   if (isolated != isolated_.end()) {
     Page& folio = *isolated->second->head.load(std::memory_order_acquire);
-    if (folio.node != state.batch.destination) {
+    if (folio.node != state.batch.destination &&
+        process_->Allows(state.batch.destination)) {
       if (Refused(state, folio)) Answered(attempt, Answer::kSkippedFull);
       return;
     }
-    // It was on what is only now its destination, a fallback node.
+    // It was on what is only now its destination, a fallback node; or may not
+    // go there any more.
     isolated_folios_.erase(&folio);
     isolated_.erase(isolated);
     putback_page(*world_.machine, folio);
   }
+  bool may_touch = false;
   const auto look = [&](const PageView& view) {
+    may_touch = view.hidden() && view.reason == Reason::kNumaHint &&
+                !view.shared && !parameters_.validate_only;
     SettleByLook(state, view, attempt);
   };
   LookAt(process_->space(), page_number, look);
+  if (may_touch) {
+    // As on a kernel that hides such pages: touched, they can be seen and
+    // moved. Pages of several mappings are left alone there.
+    uint64_t value = 0;
+    process_->space().Load(attempt.address, &value);
+    Answered(attempt, Answer::kUntried);
+    LookAt(process_->space(), page_number, look);
+    if (!attempt.source.known() && attempt.node != state.batch.destination) {
+      attempt.source = attempt.node;
+    }
+  }
   if (attempt.answer != Answer::kAgain || world_.faults == nullptr ||
       parameters_.validate_only) {
     return;
@@ -179,6 +195,7 @@ void ModelMover::SettleByLook(const BatchState& state, const PageView& view,
   }
   attempt.node = view.page->node;
   if (first_look) attempt.source = attempt.node;
+  if (BoundElsewhere(state, view, attempt)) return;
   if (attempt.node == state.batch.destination) {
     Answered(attempt, attempt.source == attempt.node ? Answer::kAlreadyPlaced
                                                      : Answer::kMoved);
@@ -187,11 +204,34 @@ void ModelMover::SettleByLook(const BatchState& state, const PageView& view,
   MayMove(state, view, attempt);
 }
 
+// Whether another entry of the request sends the hugetlb page elsewhere, even
+// from where this address is asked to be: the whole goes where the first entry
+// that names a part of it says. As the kernel backend says it.
+bool ModelMover::BoundElsewhere(const BatchState& state, const PageView& view,
+                                PageAttempt& attempt) const {
+  if (!view.page->head.load()->Has(PageFlag::kHugetlb)) return false;
+  const uint32_t mine = state.batch.placement;
+  const uint32_t placement =
+      pages_.PlacementOfFolio(FolioOf(attempt)).value_or(mine);
+  if (placement == mine) return false;
+  const core::NodeId goal = pages_.placements()[placement].nodes.front();
+  if (attempt.node == goal && goal == state.batch.destination) return false;
+  if (attempt.node == goal || parameters_.validate_only) {
+    Answered(attempt, Answer::kFailed, Reason::kFolioConflict);
+    return true;
+  }
+  // It may leave in this pass or one to come. Batches of higher placements come
+  // later in a pass.
+  if (placement > mine) attempt.node = core::NodeId::Unknown();
+  Answered(attempt, Answer::kAgain, Reason::kFolioConflict);
+  return true;
+}
+
 void ModelMover::SettleHiddenOrMissing(const PageView& view,
                                        PageAttempt& attempt) {
   if (view.migrating) {
     Answered(attempt, Answer::kAgain, Reason::kBusy);
-  } else if (view.hidden()) {
+  } else if (view.hidden() && view.reason == Reason::kNumaHint) {
     Answered(attempt, Answer::kAgain, view.reason);
   } else {
     Answered(attempt, Answer::kFailed, view.reason);
@@ -201,14 +241,10 @@ void ModelMover::SettleHiddenOrMissing(const PageView& view,
 void ModelMover::MayMove(const BatchState& state, const PageView& view,
                          PageAttempt& attempt) {
   Page& head = *view.page->head.load(std::memory_order_acquire);
-  const bool hugetlb = head.Has(PageFlag::kHugetlb);
   if (!process_->Allows(state.batch.destination)) {
     Answered(attempt, Answer::kFailed, Reason::kCpuset);
   } else if (view.shared && !parameters_.move_shared) {
     Answered(attempt, Answer::kFailed, Reason::kShared);
-  } else if (hugetlb && pages_.PlacementOfFolio(FolioOf(attempt)) !=
-                            state.batch.placement) {
-    Answered(attempt, Answer::kFailed, Reason::kFolioConflict);
   } else if (Refused(state, head)) {
     Answered(attempt, Answer::kSkippedFull);
   } else if (parameters_.validate_only) {

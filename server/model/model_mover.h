@@ -63,6 +63,8 @@ class ModelMover final : public core::BatchMover {
   void LookAndIsolate(const BatchState& state, core::PageAttempt& attempt);
   void SettleByLook(const BatchState& state, const PageView& view,
                     core::PageAttempt& attempt);
+  bool BoundElsewhere(const BatchState& state, const PageView& view,
+                      core::PageAttempt& attempt) const;
   void SettleHiddenOrMissing(const PageView& view, core::PageAttempt& attempt);
   void MayMove(const BatchState& state, const PageView& view,
                core::PageAttempt& attempt);
