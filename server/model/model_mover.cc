@@ -57,18 +57,19 @@ ModelMover::ModelMover(const World& world,
 
 ModelMover::~ModelMover() {
   Machine& machine = *world_.machine;
-  const bool quirks = machine.traits.linux_4_0_quirks;
   for (const auto& [page_number, page] : isolated_) {
-    // Linux 4.0 forgets pages that still said "again" after the last pass.
-    if (retrying_.contains(page_number) && !quirks) {
-      failed_ += page->folio_pages();
-    }
+    if (retrying_.contains(page_number)) CountLeftover(page->folio_pages());
     putback_page(machine, *page->head.load(std::memory_order_acquire));
   }
   if (succeeded_ + failed_ == 0) return;
   machine.vmstat.pgmigrate_success.fetch_add(succeeded_);
   machine.vmstat.pgmigrate_fail.fetch_add(failed_);
   machine.trace.Add({succeeded_, failed_, parameters_.mode});
+}
+
+// Linux 4.0 forgets pages that still said "again" after their last try.
+void ModelMover::CountLeftover(uint32_t pages) {
+  if (!world_.machine->traits.linux_4_0_quirks) failed_ += pages;
 }
 
 uint32_t ModelMover::preferred_batch_pages() const { return kBatchPages; }
@@ -129,24 +130,33 @@ core::PageRun ModelMover::FolioOf(const PageAttempt& attempt) const {
           pages};
 }
 
+// Whether the page is isolated from a try before and stays so; settles it where
+// its destination is full. Gives up one that is where it is to go, which is a
+// fallback node only now, and one that may not go there any more.
+bool ModelMover::StaysIsolated(const BatchState& state, PageAttempt& attempt) {
+  const uint64_t page_number = attempt.address.page_number();
+  const auto isolated = isolated_.find(page_number);
+  if (isolated == isolated_.end()) return false;
+  Page& folio = *isolated->second->head.load(std::memory_order_acquire);
+  const bool allowed = process_->Allows(state.batch.destination);
+  if (allowed && folio.node != state.batch.destination) {
+    if (Refused(state, folio)) Answered(attempt, Answer::kSkippedFull);
+    return true;
+  }
+  if (!allowed && retrying_.erase(page_number) > 0) {
+    CountLeftover(folio.folio_pages());
+  }
+  isolated_folios_.erase(&folio);
+  isolated_.erase(isolated);
+  putback_page(*world_.machine, folio);
+  return false;
+}
+
 // Sees what is there; settles what need or can not be tried, and takes the rest
 // off its list. Leaves the attempt untried where it may be tried.
 void ModelMover::LookAndIsolate(const BatchState& state, PageAttempt& attempt) {
+  if (StaysIsolated(state, attempt)) return;
   const uint64_t page_number = attempt.address.page_number();
-  const auto isolated = isolated_.find(page_number);
-  if (isolated != isolated_.end()) {
-    Page& folio = *isolated->second->head.load(std::memory_order_acquire);
-    if (folio.node != state.batch.destination &&
-        process_->Allows(state.batch.destination)) {
-      if (Refused(state, folio)) Answered(attempt, Answer::kSkippedFull);
-      return;
-    }
-    // It was on what is only now its destination, a fallback node; or may not
-    // go there any more.
-    isolated_folios_.erase(&folio);
-    isolated_.erase(isolated);
-    putback_page(*world_.machine, folio);
-  }
   bool may_touch = false;
   const auto look = [&](const PageView& view) {
     may_touch = view.hidden() && view.reason == Reason::kNumaHint &&

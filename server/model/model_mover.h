@@ -60,6 +60,7 @@ class ModelMover final : public core::BatchMover {
 
   core::StopReason ProcessStop() const;
   void TryPages(BatchState& state);
+  bool StaysIsolated(const BatchState& state, core::PageAttempt& attempt);
   void LookAndIsolate(const BatchState& state, core::PageAttempt& attempt);
   void SettleByLook(const BatchState& state, const PageView& view,
                     core::PageAttempt& attempt);
@@ -74,6 +75,7 @@ class ModelMover final : public core::BatchMover {
   void TryPage(BatchState& state, core::PageAttempt& attempt);
   void NoteResult(BatchState& state, const MoveResult& result, Page& folio,
                   core::PageAttempt& attempt);
+  void CountLeftover(uint32_t pages);
   void KeepIsolated(uint64_t page_number);
   void SettleMoved(BatchState& state, core::Reason reason,
                    core::PageAttempt& attempt);

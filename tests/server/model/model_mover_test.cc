@@ -377,6 +377,7 @@ TEST_F(ModelMoverTest, ACpusetThatShrinksFailsPagesThatWereTriedBefore) {
                     "PROCESS_EVENT_KIND_SET_ALLOWED_NODES pid: 10 batch: 1 "
                     "allowed_nodes: 0 }"));
   EXPECT_EQ(Run(Move({Pages(16)})).pages.at(16).reason, Reason::kCpuset);
+  EXPECT_EQ(model_->machine().vmstat.pgmigrate_fail.load(), 1u);
 }
 
 TEST_F(ModelMoverTest, LooksUseUpNoTriesOfAFault) {
