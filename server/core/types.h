@@ -64,6 +64,10 @@ class VirtualAddress {
   uint64_t value_ = 0;
 };
 
+// No user address space is larger than 2^56 bytes (five-level page tables of
+// x86-64); nothing from here on is a page of a process.
+inline constexpr VirtualAddress kEndOfUserAddresses(uint64_t{1} << 56);
+
 // A page frame of physical memory, in base pages.
 class PageFrameNumber {
  public:

@@ -16,10 +16,6 @@ using core::PageState;
 using core::Reason;
 using core::VirtualAddress;
 
-// No user address space is larger than 2^56 bytes (five-level page tables);
-// nothing above is a page of a process.
-constexpr uint64_t kEndOfUserAddresses = uint64_t{1} << 56;
-
 // Pages located in one call: short enough for a daemon that wants to stop.
 constexpr size_t kQueryPages = 4096;
 
@@ -187,7 +183,7 @@ void PageLooker::Classify(uint64_t address, int status, PageView* view) {
     }
     return;
   }
-  if (address >= kEndOfUserAddresses) {
+  if (address >= core::kEndOfUserAddresses.value()) {
     view->reason = Reason::kInvalid;
     return;
   }

@@ -33,8 +33,8 @@ PageView ViewEntry(const Machine& machine, Entry entry, bool huge,
   view.soft_dirty = entry.Has(Entry::kSoftDirty);
   view.young = entry.Has(Entry::kYoung);
   view.dirty = entry.Has(Entry::kDirty);
-  if (view.numa_hinted && machine.traits.hides_numa_hints) {
-    view.reason = Reason::kNumaHint;
+  if (machine.traits.hides_numa_hints && !entry.Has(Entry::kAccessible)) {
+    view.reason = view.numa_hinted ? Reason::kNumaHint : Reason::kUnsupported;
   }
   return view;
 }
@@ -72,7 +72,9 @@ core::PageStateSet StatesOf(const PageView& view) {
 
 PageView ViewWithoutEntry(const Vma* vma, uint64_t page_number) {
   PageView view;
-  if (vma == nullptr) {
+  if (core::VirtualAddress::OfPage(page_number) >= core::kEndOfUserAddresses) {
+    view.reason = Reason::kInvalid;
+  } else if (vma == nullptr) {
     view.reason = Reason::kNotMapped;
   } else if (vma->kind == VmaKind::kDevice) {
     view.reason = Reason::kNotMovable;

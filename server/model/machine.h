@@ -22,8 +22,8 @@ struct MachineTraits {
   // As Linux 4.0 did: a huge page that cannot be split counts as moved, and
   // pages that still said "again" after the last pass count as nothing.
   bool linux_4_0_quirks = false;
-  // As Linux 6.1 to 6.4: pages behind a NUMA hint are neither located nor
-  // moved.
+  // As Linux 6.1 to 6.4: pages without access and pages behind a NUMA hint are
+  // neither located nor moved.
   bool hides_numa_hints = false;
   // Whether the migrations come out of memory reclaim (PF_MEMALLOC), which may
   // not wait for page locks.

@@ -57,18 +57,19 @@ ModelMover::ModelMover(const World& world,
 
 ModelMover::~ModelMover() {
   Machine& machine = *world_.machine;
-  const bool quirks = machine.traits.linux_4_0_quirks;
   for (const auto& [page_number, page] : isolated_) {
-    // Linux 4.0 forgets pages that still said "again" after the last pass.
-    if (retrying_.contains(page_number) && !quirks) {
-      failed_ += page->folio_pages();
-    }
+    if (retrying_.contains(page_number)) CountLeftover(page->folio_pages());
     putback_page(machine, *page->head.load(std::memory_order_acquire));
   }
   if (succeeded_ + failed_ == 0) return;
   machine.vmstat.pgmigrate_success.fetch_add(succeeded_);
   machine.vmstat.pgmigrate_fail.fetch_add(failed_);
   machine.trace.Add({succeeded_, failed_, parameters_.mode});
+}
+
+// Linux 4.0 forgets pages that still said "again" after their last try.
+void ModelMover::CountLeftover(uint32_t pages) {
+  if (!world_.machine->traits.linux_4_0_quirks) failed_ += pages;
 }
 
 uint32_t ModelMover::preferred_batch_pages() const { return kBatchPages; }
@@ -138,26 +139,51 @@ core::PageRun ModelMover::FolioOf(const PageAttempt& attempt) const {
           pages};
 }
 
+// Whether the page is isolated from a try before and stays so; settles it where
+// its destination is full. Gives up one that is where it is to go, which is a
+// fallback node only now, and one that may not go there any more.
+bool ModelMover::StaysIsolated(const BatchState& state, PageAttempt& attempt) {
+  const uint64_t page_number = attempt.address.page_number();
+  const auto isolated = isolated_.find(page_number);
+  if (isolated == isolated_.end()) return false;
+  Page& folio = *isolated->second->head.load(std::memory_order_acquire);
+  const bool allowed = process_->Allows(state.batch.destination);
+  if (allowed && folio.node != state.batch.destination) {
+    if (Refused(state, folio)) Answered(attempt, Answer::kSkippedFull);
+    return true;
+  }
+  if (!allowed && retrying_.erase(page_number) > 0) {
+    CountLeftover(folio.folio_pages());
+  }
+  isolated_folios_.erase(&folio);
+  isolated_.erase(isolated);
+  putback_page(*world_.machine, folio);
+  return false;
+}
+
 // Sees what is there; settles what need or can not be tried, and takes the rest
 // off its list. Leaves the attempt untried where it may be tried.
 void ModelMover::LookAndIsolate(const BatchState& state, PageAttempt& attempt) {
+  if (StaysIsolated(state, attempt)) return;
   const uint64_t page_number = attempt.address.page_number();
-  const auto isolated = isolated_.find(page_number);
-  if (isolated != isolated_.end()) {
-    Page& folio = *isolated->second->head.load(std::memory_order_acquire);
-    if (folio.node != state.batch.destination) {
-      if (Refused(state, folio)) Answered(attempt, Answer::kSkippedFull);
-      return;
-    }
-    // It was on what is only now its destination, a fallback node.
-    isolated_folios_.erase(&folio);
-    isolated_.erase(isolated);
-    putback_page(*world_.machine, folio);
-  }
+  bool may_touch = false;
   const auto look = [&](const PageView& view) {
+    may_touch = view.hidden() && view.reason == Reason::kNumaHint &&
+                !view.shared && !parameters_.validate_only;
     SettleByLook(state, view, attempt);
   };
   LookAt(process_->space(), page_number, look);
+  if (may_touch) {
+    // As on a kernel that hides such pages: touched, they can be seen and
+    // moved. Pages of several mappings are left alone there.
+    uint64_t value = 0;
+    process_->space().Load(attempt.address, &value);
+    Answered(attempt, Answer::kUntried);
+    LookAt(process_->space(), page_number, look);
+    if (!attempt.source.known() && attempt.node != state.batch.destination) {
+      attempt.source = attempt.node;
+    }
+  }
   if (attempt.answer != Answer::kAgain || world_.faults == nullptr ||
       parameters_.validate_only) {
     return;
@@ -188,6 +214,7 @@ void ModelMover::SettleByLook(const BatchState& state, const PageView& view,
   }
   attempt.node = view.page->node;
   if (first_look) attempt.source = SourceOf(attempt);
+  if (BoundElsewhere(state, view, attempt)) return;
   if (attempt.node == state.batch.destination) {
     Answered(attempt, attempt.source == attempt.node ? Answer::kAlreadyPlaced
                                                      : Answer::kMoved);
@@ -196,11 +223,34 @@ void ModelMover::SettleByLook(const BatchState& state, const PageView& view,
   MayMove(state, view, attempt);
 }
 
+// Whether another entry of the request sends the hugetlb page elsewhere, even
+// from where this address is asked to be: the whole goes where the first entry
+// that names a part of it says. As the kernel backend says it.
+bool ModelMover::BoundElsewhere(const BatchState& state, const PageView& view,
+                                PageAttempt& attempt) const {
+  if (!view.page->head.load()->Has(PageFlag::kHugetlb)) return false;
+  const uint32_t mine = state.batch.placement;
+  const uint32_t placement =
+      pages_.PlacementOfFolio(FolioOf(attempt)).value_or(mine);
+  if (placement == mine) return false;
+  const core::NodeId goal = pages_.placements()[placement].nodes.front();
+  if (attempt.node == goal && goal == state.batch.destination) return false;
+  if (attempt.node == goal || parameters_.validate_only) {
+    Answered(attempt, Answer::kFailed, Reason::kFolioConflict);
+    return true;
+  }
+  // It may leave in this pass or one to come. Batches of higher placements come
+  // later in a pass.
+  if (placement > mine) attempt.node = core::NodeId::Unknown();
+  Answered(attempt, Answer::kAgain, Reason::kFolioConflict);
+  return true;
+}
+
 void ModelMover::SettleHiddenOrMissing(const PageView& view,
                                        PageAttempt& attempt) {
   if (view.migrating) {
     Answered(attempt, Answer::kAgain, Reason::kBusy);
-  } else if (view.hidden()) {
+  } else if (view.hidden() && view.reason == Reason::kNumaHint) {
     Answered(attempt, Answer::kAgain, view.reason);
   } else {
     Answered(attempt, Answer::kFailed, view.reason);
@@ -210,14 +260,10 @@ void ModelMover::SettleHiddenOrMissing(const PageView& view,
 void ModelMover::MayMove(const BatchState& state, const PageView& view,
                          PageAttempt& attempt) {
   Page& head = *view.page->head.load(std::memory_order_acquire);
-  const bool hugetlb = head.Has(PageFlag::kHugetlb);
   if (!process_->Allows(state.batch.destination)) {
     Answered(attempt, Answer::kFailed, Reason::kCpuset);
   } else if (view.shared && !parameters_.move_shared) {
     Answered(attempt, Answer::kFailed, Reason::kShared);
-  } else if (hugetlb && pages_.PlacementOfFolio(FolioOf(attempt)) !=
-                            state.batch.placement) {
-    Answered(attempt, Answer::kFailed, Reason::kFolioConflict);
   } else if (Refused(state, head)) {
     Answered(attempt, Answer::kSkippedFull);
   } else if (parameters_.validate_only) {

@@ -60,9 +60,12 @@ class ModelMover final : public core::BatchMover {
 
   core::StopReason ProcessStop() const;
   void TryPages(BatchState& state);
+  bool StaysIsolated(const BatchState& state, core::PageAttempt& attempt);
   void LookAndIsolate(const BatchState& state, core::PageAttempt& attempt);
   void SettleByLook(const BatchState& state, const PageView& view,
                     core::PageAttempt& attempt);
+  bool BoundElsewhere(const BatchState& state, const PageView& view,
+                      core::PageAttempt& attempt) const;
   void SettleHiddenOrMissing(const PageView& view, core::PageAttempt& attempt);
   void MayMove(const BatchState& state, const PageView& view,
                core::PageAttempt& attempt);
@@ -72,6 +75,7 @@ class ModelMover final : public core::BatchMover {
   void TryPage(BatchState& state, core::PageAttempt& attempt);
   void NoteResult(BatchState& state, const MoveResult& result, Page& folio,
                   core::PageAttempt& attempt);
+  void CountLeftover(uint32_t pages);
   void KeepIsolated(uint64_t page_number);
   void SettleMoved(BatchState& state, core::Reason reason,
                    core::PageAttempt& attempt);

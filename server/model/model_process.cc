@@ -7,6 +7,7 @@ namespace pageferry::model {
 ModelProcess::ModelProcess(Machine* machine, Options options)
     : options_(std::move(options)),
       space_(machine, options_.allocation_order),
+      permitted_(options_.permitted),
       allowed_nodes_(options_.allowed_nodes) {}
 
 uint64_t ModelProcess::generation() const {

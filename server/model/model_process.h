@@ -25,6 +25,8 @@ class ModelProcess {
     std::string cgroup;
     // A kernel thread, a zombie or pid 1: there is nothing to move.
     bool movable = true;
+    // Whether the service may look at its memory and move it.
+    bool permitted = true;
     // Nodes of its cpuset.
     std::set<core::NodeId> allowed_nodes;
     // Where its new pages come from, in order.
@@ -51,7 +53,7 @@ class ModelProcess {
   bool Allows(core::NodeId node) const;
   void SetAllowedNodes(std::set<core::NodeId> nodes);
 
-  // Whether the service may still move its pages.
+  // Whether the service may look at its memory and move it, still.
   bool permitted() const;
   void RevokePermission();
 
@@ -61,7 +63,7 @@ class ModelProcess {
   mutable core::Mutex mutex_;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   bool exited_ ABSL_GUARDED_BY(mutex_) = false;
-  bool permitted_ ABSL_GUARDED_BY(mutex_) = true;
+  bool permitted_ ABSL_GUARDED_BY(mutex_);
   std::set<core::NodeId> allowed_nodes_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -58,21 +58,38 @@ ModelTarget::ModelTarget(World* world, core::Telemetry* telemetry,
       process_(std::move(process)),
       generation_(process_->generation()) {}
 
-absl::Status ModelTarget::CheckIdentity() const {
-  if (process_->generation() == generation_) return absl::OkStatus();
-  return core::Refuse(
-      RefusalReason::kProcessNotFound,
-      absl::StrCat("process ", process_->id().pid,
-                   " has exited or runs another program; resolve the target "
-                   "again"));
+// That it is still the process, and that we may look into it.
+absl::Status ModelTarget::CheckAccess() const {
+  if (process_->generation() != generation_) {
+    return core::Refuse(
+        RefusalReason::kProcessNotFound,
+        absl::StrCat("process ", process_->id().pid,
+                     " has exited or runs another program; resolve the target "
+                     "again"));
+  }
+  if (process_->permitted()) return absl::OkStatus();
+  core::Refusal refusal;
+  refusal.reason = RefusalReason::kKernelRefuses;
+  refusal.message =
+      absl::StrCat("the service may not look at or move the pages of process ",
+                   process_->id().pid);
+  refusal.missing = "CAP_SYS_PTRACE";
+  return core::ToStatus(refusal);
+}
+
+// Not OnWait(): a look is nobody's wait, and uses up none of a fault's tries.
+void ModelTarget::LetTimePass() {
+  Machine& machine = world_.machine();
+  machine.storage.Poll(machine.clock->Monotonic());
+  world_.faults().Poll();
 }
 
 absl::Status ModelTarget::Locate(absl::Span<const core::PageRun> runs,
                                  const core::LocationSink& sink) {
-  world_.machine().OnWait();
+  LetTimePass();
   RunCollector collector(&sink);
   for (const core::PageRun& run : runs) {
-    const absl::Status status = CheckIdentity();
+    const absl::Status status = CheckAccess();
     if (!status.ok()) return status;
     for (uint64_t i = 0; i < run.pages; ++i) {
       const uint64_t number = run.start.page_number() + i;
@@ -82,15 +99,15 @@ absl::Status ModelTarget::Locate(absl::Span<const core::PageRun> runs,
     }
   }
   collector.Flush();
-  return CheckIdentity();
+  return CheckAccess();
 }
 
 absl::Status ModelTarget::LocateResident(core::VirtualAddress start,
                                          core::HiddenPages hidden,
                                          const core::LocationSink& sink) {
-  const absl::Status status = CheckIdentity();
+  const absl::Status status = CheckAccess();
   if (!status.ok()) return status;
-  world_.machine().OnWait();
+  LetTimePass();
   std::vector<core::PageRun> mapped;
   process_->space().ForEachVma([&](Vma& vma) {
     const uint64_t first = std::max(vma.start_page, start.page_number());
@@ -104,7 +121,8 @@ absl::Status ModelTarget::LocateResident(core::VirtualAddress start,
       const uint64_t number = run.start.page_number() + i;
       LocatedRun page = LocatePage(process_->space(), number);
       if (hidden == core::HiddenPages::kTouch &&
-          page.reason == core::Reason::kNumaHint) {
+          page.reason == core::Reason::kNumaHint &&
+          !page.states.Has(core::PageState::kShared)) {
         uint64_t value = 0;
         process_->space().Load(core::VirtualAddress::OfPage(number), &value);
         page = LocatePage(process_->space(), number);
@@ -113,12 +131,12 @@ absl::Status ModelTarget::LocateResident(core::VirtualAddress start,
     }
   }
   collector.Flush();
-  return CheckIdentity();
+  return CheckAccess();
 }
 
 absl::StatusOr<std::unique_ptr<core::BatchMover>> ModelTarget::NewMover(
     const core::PageList& pages, const core::MoveParameters& parameters) {
-  const absl::Status status = CheckIdentity();
+  const absl::Status status = CheckAccess();
   if (!status.ok()) return status;
   for (const core::Placement& placement : pages.placements()) {
     for (core::NodeId node : placement.nodes) {
@@ -129,14 +147,6 @@ absl::StatusOr<std::unique_ptr<core::BatchMover>> ModelTarget::NewMover(
                        " is outside the cpuset of process ", process_->id().pid,
                        "; choose another node"));
     }
-  }
-  if (!process_->permitted()) {
-    core::Refusal refusal;
-    refusal.reason = RefusalReason::kKernelRefuses;
-    refusal.message = absl::StrCat("the right to move pages of process ",
-                                   process_->id().pid, " was lost");
-    refusal.missing = "CAP_SYS_PTRACE";
-    return core::ToStatus(refusal);
   }
   const ModelMover::World world{&world_.machine(), &world_.faults(),
                                 telemetry_};

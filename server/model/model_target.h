@@ -17,7 +17,8 @@
 
 namespace pageferry::model {
 
-// Holds a process by its identity: after an exit or an exec it is refused.
+// Holds a process by its identity: after an exit or an exec it is refused, and
+// so is one that the service may not look into.
 class ModelTarget final : public core::TargetProcess {
  public:
   // `world` and `telemetry` must outlive this; `telemetry` may be null.
@@ -35,7 +36,8 @@ class ModelTarget final : public core::TargetProcess {
       const core::MoveParameters& parameters) override;
 
  private:
-  absl::Status CheckIdentity() const;
+  absl::Status CheckAccess() const;
+  void LetTimePass();
 
   World& world_;
   core::Telemetry* const telemetry_;

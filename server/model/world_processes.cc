@@ -43,6 +43,7 @@ absl::Status WorldBuilder::BuildProcess(const std::string& path,
                                     : process.pid() * kTicksPerPid;
   options.name = process.name();
   options.cgroup = process.cgroup().empty() ? "/" : process.cgroup();
+  options.permitted = !process.not_permitted();
   options.movable = !process.not_movable() && process.pid() != 1;
   for (int32_t node : process.allowed_nodes()) {
     options.allowed_nodes.insert(NodeId(node));

@@ -1,43 +1,36 @@
 # The acceptance tests in machines with two and four NUMA nodes and real
-# kernels, and the checks of that machine itself. The kernels run side by side:
-# an emulated machine keeps little more than one CPU busy.
+# kernels, and the checks of that machine itself.
 #
 # For development: PAGEFERRY_VM_TESTS names single tests (module.Class.test),
 # PAGEFERRY_VM_KERNELS the kernels.
 set -euo pipefail
+source tests/support/machines.sh
 tests=()
 if [ -n "${PAGEFERRY_VM_TESTS:-}" ]; then read -ra tests <<< "$PAGEFERRY_VM_TESTS"; fi
 read -ra kernels <<< "${PAGEFERRY_VM_KERNELS:-6.1 6.12}"
 
-# run_in_machine KERNEL SHAPE SIZES [TEST...]
-run_in_machine() {
+# run_tests KERNEL SHAPE SIZES [TEST...]
+run_tests() {
   local kernel="$1" shape="$2" sizes="$3"
   shift 3
-  tests/vm/run --kernel "$kernel" --shape "$shape" --sizes "$sizes" \
+  in_machine "build/reports/vm-$kernel-$shape.log" "$kernel" "$shape" "$sizes" \
     --timeout "${PAGEFERRY_VM_TIMEOUT:-2400}" \
-    --env "PAGEFERRY_BIN=$PWD/build/dev/bin" \
     --env "PAGEFERRY_SHAKE_SEED=${PAGEFERRY_SHAKE_SEED:-}" \
     --env "PAGEFERRY_SHAKE_SECONDS=${PAGEFERRY_SHAKE_SECONDS:-}" -- \
-    /usr/bin/python3 -B tests/support/unittests.py tests/vm/acceptance "$@" \
-    > "build/reports/vm-$kernel-$shape.log" 2>&1 || true
+    /usr/bin/python3 -B tests/support/unittests.py tests/vm/acceptance "$@" || true
 }
 
 run_on_kernel() {
-  run_in_machine "$1" two 2560M,1536M "${tests[@]}"
+  run_tests "$1" two 2560M,1536M "${tests[@]}"
   if [ ${#tests[@]} -eq 0 ]; then
-    run_in_machine "$1" four 1G,1G,512M,512M test_memory
+    run_tests "$1" four 1G,1G,512M,512M test_memory
   fi
 }
 
 shapes=(two)
 if [ ${#tests[@]} -eq 0 ]; then shapes+=(four); fi
 rm -f build/reports/vm-*.log
-jobs=()
-for kernel in "${kernels[@]}"; do
-  run_on_kernel "$kernel" &
-  jobs+=($!)
-done
-wait "${jobs[@]}"
+on_kernels run_on_kernel "${kernels[@]}"
 
 passed=0
 failed=0

@@ -98,20 +98,32 @@ void BuildTwice(Region& region) {
   close(file);
 }
 
-// A ring buffer has one page for the kernel's figures and then a power of
-// two of pages.
-void BuildDevice(Region& region) {
-  region.content = Content::kUnknown;
-  region.pages =
-      1 + std::bit_ceil(std::max<std::size_t>(region.spec.pages, 2) - 1);
+// An event that counts nothing, for its ring buffer. Of a CPU where that is
+// allowed: one of a process makes the kernel patch its scheduler while it runs
+// (perf_sched_events), which an emulator with several CPUs at times gets wrong
+// (a panic on int3 in __schedule).
+int OpenIdleEvent() {
   perf_event_attr attributes = {};
   attributes.size = sizeof(attributes);
   attributes.type = PERF_TYPE_SOFTWARE;
   attributes.config = PERF_COUNT_SW_DUMMY;
   attributes.exclude_kernel = 1;
   attributes.disabled = 1;
-  const int event = static_cast<int>(syscall(SYS_perf_event_open, &attributes,
-                                             0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+  const auto open = [&](pid_t pid, int cpu) {
+    return static_cast<int>(syscall(SYS_perf_event_open, &attributes, pid, cpu,
+                                    -1, PERF_FLAG_FD_CLOEXEC));
+  };
+  const int of_cpu = open(-1, 0);
+  return of_cpu >= 0 ? of_cpu : open(0, -1);
+}
+
+// A ring buffer has one page for the kernel's figures and then a power of
+// two of pages.
+void BuildDevice(Region& region) {
+  region.content = Content::kUnknown;
+  region.pages =
+      1 + std::bit_ceil(std::max<std::size_t>(region.spec.pages, 2) - 1);
+  const int event = OpenIdleEvent();
   if (event < 0) return FailErrno(region, "perf_event_open");
   if (Map(region,
           {.protection = kReadWrite, .flags = MAP_SHARED, .file = event})) {

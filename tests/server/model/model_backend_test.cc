@@ -222,19 +222,37 @@ TEST_F(ModelBackendTest, NodesOutsideTheCpusetAreRefused) {
   EXPECT_THAT(std::string(mover.status().message()), HasSubstr("node 0"));
 }
 
-TEST_F(ModelBackendTest, ALostRightIsARefusalThatNamesIt) {
-  auto target = *model_.backend->OpenProcess(10, absl::nullopt);
-  model_.backend->world().processes().at(10)->RevokePermission();
+// That neither moves nor looks are for us, by a refusal that names the right.
+void ExpectRefused(ModelBackend& backend, int32_t pid) {
+  auto target = *backend.OpenProcess(pid, absl::nullopt);
   core::PageList::Builder builder;
   builder.StartEntry({{NodeId(1)}});
   builder.AddRange(core::VirtualAddress(0x10000), 1);
   absl::optional<core::PlacementConflict> conflict;
   const core::PageList pages = std::move(builder).Build(&conflict);
-  const auto mover = target->NewMover(pages, {});
-  ASSERT_FALSE(mover.ok());
-  const core::Refusal refusal = core::RefusalOf(mover.status());
-  EXPECT_EQ(refusal.reason, RefusalReason::kKernelRefuses);
-  EXPECT_FALSE(refusal.missing.empty());
+  const auto ignore = [](absl::Span<const core::LocatedRun>) { return true; };
+  for (const absl::Status& status :
+       {target->NewMover(pages, {}).status(),
+        target->Locate({{core::VirtualAddress(0x10000), 1}}, ignore),
+        target->LocateResident({}, core::HiddenPages::kLeave, ignore)}) {
+    ASSERT_FALSE(status.ok());
+    const core::Refusal refusal = core::RefusalOf(status);
+    EXPECT_EQ(refusal.reason, RefusalReason::kKernelRefuses);
+    EXPECT_FALSE(refusal.missing.empty());
+  }
+}
+
+TEST_F(ModelBackendTest, ALostRightIsARefusalThatNamesIt) {
+  model_.backend->world().processes().at(10)->RevokePermission();
+  ExpectRefused(*model_.backend, 10);
+}
+
+TEST(ModelPermissionTest, ARightThatNeverWasIsARefusalThatNamesIt) {
+  TestModel model(
+      "nodes { id: 0 capacity_pages: 64 } nodes { id: 1 capacity_pages: 64 }"
+      "processes { pid: 10 not_permitted: true regions { "
+      "start_address: 0x10000 pages: 8 placements { node: 0 } } }");
+  ExpectRefused(*model.backend, 10);
 }
 
 }  // namespace

@@ -195,27 +195,41 @@ TEST_F(ModelMoverTest, AllPagesOfABusyHugetlbPageSayWhy) {
   EXPECT_EQ(observed.summary.retried_pages, 5120u);
 }
 
-TEST_F(ModelMoverTest, AHugetlbPageAskedToTwoNodesGoesToTheFirst) {
-  Make(Scenario(Huge("REGION_KIND_HUGETLB")));
+// Tries page 600 of a hugetlb page whose page 512 an earlier entry sends to
+// node 1; page 600 itself is asked to `destination`.
+core::PageAttempt TryBoundElsewhere(TestModel& model, NodeId destination) {
   core::PageList::Builder builder;
   builder.StartEntry({{NodeId(1)}});
   builder.AddRange(core::VirtualAddress::OfPage(512), 10);
-  builder.StartEntry({{NodeId(2)}});
+  builder.StartEntry({{destination}});
   builder.AddRange(core::VirtualAddress::OfPage(600), 10);
   absl::optional<core::PlacementConflict> conflict;
   const core::PageList pages = std::move(builder).Build(&conflict);
-  auto target = *model_->backend->OpenProcess(10, absl::nullopt);
+  auto target = *model.backend->OpenProcess(10, absl::nullopt);
   auto mover = *target->NewMover(pages, {});
   std::vector<core::PageAttempt> attempts(1);
   attempts[0].address = core::VirtualAddress::OfPage(600);
   core::Batch batch;
-  batch.destination = NodeId(2);
+  batch.destination = destination;
   batch.placement = pages.PlacementOfFolio({attempts[0].address, 1}).value();
   batch.pages = absl::MakeSpan(attempts);
-  core::MigrationControl control(model_->clock, absl::InfiniteDuration());
+  core::MigrationControl control(model.clock, absl::InfiniteDuration());
   mover->TryBatch(batch, control);
-  EXPECT_EQ(attempts[0].answer, core::Answer::kFailed);
-  EXPECT_EQ(attempts[0].reason, Reason::kFolioConflict);
+  return attempts[0];
+}
+
+TEST_F(ModelMoverTest, AHugetlbPageAskedToTwoNodesGoesToTheFirst) {
+  Make(Scenario(Huge("REGION_KIND_HUGETLB")));
+  // While it may still leave, even from where this part of it is asked to be.
+  for (NodeId destination : {NodeId(2), NodeId(0)}) {
+    const core::PageAttempt waiting = TryBoundElsewhere(*model_, destination);
+    EXPECT_EQ(waiting.answer, core::Answer::kAgain) << destination.value();
+    EXPECT_EQ(waiting.reason, Reason::kFolioConflict);
+  }
+  EXPECT_EQ(Run(Move({Pages(512)})).summary.moved_pages, 1u);
+  const core::PageAttempt settled = TryBoundElsewhere(*model_, NodeId(2));
+  EXPECT_EQ(settled.answer, core::Answer::kFailed);
+  EXPECT_EQ(settled.reason, Reason::kFolioConflict);
 }
 
 TEST_F(ModelMoverTest, ATransparentHugePageIsSplitAndItsListedPagesMove) {
@@ -248,15 +262,78 @@ TEST_F(ModelMoverTest, HugetlbPagesThatFindNoMemoryDoNotStopBasePages) {
       1024u);
 }
 
-TEST_F(ModelMoverTest, PagesBehindHiddenHintsWaitForTheProcess) {
-  Make(absl::StrCat("traits { hides_numa_hints: true }",
-                    Scenario(Anonymous(), Fault("NUMA_HINT", 20, "tries: 3") +
-                                              Fault("NUMA_HINT", 21))));
+TEST_F(ModelMoverTest, PagesBehindHiddenHintsAreTouchedAndMove) {
+  Make(absl::StrCat(
+      "traits { hides_numa_hints: true }",
+      Scenario(Anonymous(), Fault("NUMA_HINT", 20) + Fault("NUMA_HINT", 21))));
+  Request request = Move({Pages(16, 64)}, Mode::kAsync);
+  request.parameters.validate_only = true;
+  EXPECT_EQ(Run(request).pages.at(20).reason, Reason::kNumaHint);
   const Observed observed = Run(Move({Pages(16, 64)}, Mode::kAsync));
+  EXPECT_EQ(observed.summary.moved_pages, 64u);
+  EXPECT_EQ(observed.pages.at(20).source, NodeId(0));
+  EXPECT_EQ(observed.pages.at(20).passes, 1u);
+  EXPECT_EQ(model_->machine().vmstat.numa_hint_faults.load(), 2u);
+}
+
+TEST_F(ModelMoverTest, SharedPagesBehindHiddenHintsWaitForTheProcess) {
+  Make(absl::StrCat(
+      "traits { hides_numa_hints: true }",
+      Scenario(Anonymous(), "processes { pid: 11 fork_of: 10 }" +
+                                Fault("NUMA_HINT", 20, "tries: 3") +
+                                Fault("NUMA_HINT", 21))));
+  Request request = Move({Pages(16, 64)}, Mode::kAsync);
+  request.parameters.move_shared = true;
+  const Observed observed = Run(request);
   EXPECT_EQ(observed.summary.moved_pages, 63u);
   EXPECT_EQ(observed.pages.at(20).passes, 4u);
   EXPECT_FALSE(observed.pages.at(20).source.known());
   EXPECT_EQ(observed.pages.at(21).reason, Reason::kNumaHint);
+}
+
+TEST_F(ModelMoverTest, ASearchTouchesHiddenPagesOfOneProcessOnly) {
+  Make(absl::StrCat("traits { hides_numa_hints: true }",
+                    Scenario(Anonymous(1),
+                             "processes { pid: 11 fork_of: 10 regions { "
+                             "start_address: 0x20000 pages: 1 numa_hinted: true"
+                             " placements { node: 0 } } }" +
+                                 Fault("NUMA_HINT", 16))));
+  auto target = *model_->backend->OpenProcess(10, absl::nullopt);
+  auto child = *model_->backend->OpenProcess(11, absl::nullopt);
+  std::map<uint64_t, Reason> reasons;
+  const auto note = [&](absl::Span<const core::LocatedRun> runs) {
+    for (const core::LocatedRun& run : runs) {
+      reasons[run.run.start.page_number()] = run.reason;
+    }
+    return true;
+  };
+  for (auto* process : {child.get(), target.get()}) {
+    EXPECT_TRUE(
+        process->LocateResident({}, core::HiddenPages::kTouch, note).ok());
+  }
+  EXPECT_EQ(reasons.at(16), Reason::kNumaHint);
+  EXPECT_EQ(reasons.at(32), Reason::kNone);
+}
+
+TEST_F(ModelMoverTest, PagesWithoutAccessAreHiddenWhereHintedOnesAre) {
+  const std::string regions =
+      "regions { start_address: 0x10000 pages: 8 placements { node: 0 }"
+      " protection: PROTECTION_NONE }";
+  Make(absl::StrCat("traits { hides_numa_hints: true }", Scenario(regions)));
+  const Observed hidden = Run(Move({Pages(16, 8)}));
+  EXPECT_EQ(Failures(hidden, Reason::kUnsupported), 8u);
+  EXPECT_EQ(hidden.pages.at(16).passes, 1u);
+  EXPECT_FALSE(NodeOf(*model_, 16).known());
+  Make(Scenario(regions));
+  EXPECT_EQ(Run(Move({Pages(16, 8)})).summary.moved_pages, 8u);
+}
+
+TEST_F(ModelMoverTest, WhatIsNoAddressOfAProcessIsInvalid) {
+  Make(Scenario(Anonymous()));
+  const uint64_t end = core::kEndOfUserAddresses.page_number();
+  const Observed observed = Run(Move({Pages(end - 1), Pages(end)}));
+  EXPECT_EQ(observed.pages.at(end - 1).reason, Reason::kNotMapped);
+  EXPECT_EQ(observed.pages.at(end).reason, Reason::kInvalid);
 }
 
 TEST_F(ModelMoverTest, PagesThatSomebodyElseIsolatedAreRetried) {
@@ -301,6 +378,30 @@ TEST_F(ModelMoverTest, ALostRightEndsTheMigration) {
   const Observed observed = Run(Move({Pages(16, 2000)}));
   EXPECT_EQ(observed.summary.stop_reason, StopReason::kPermissionLost);
   EXPECT_EQ(observed.summary.moved_pages, 512u);
+}
+
+TEST_F(ModelMoverTest, ACpusetThatShrinksFailsPagesThatWereTriedBefore) {
+  Make(Scenario(Anonymous(1),
+                Fault("PIN", 16) +
+                    "process_events { kind: "
+                    "PROCESS_EVENT_KIND_SET_ALLOWED_NODES pid: 10 batch: 1 "
+                    "allowed_nodes: 0 }"));
+  EXPECT_EQ(Run(Move({Pages(16)})).pages.at(16).reason, Reason::kCpuset);
+  EXPECT_EQ(model_->machine().vmstat.pgmigrate_fail.load(), 1u);
+}
+
+TEST_F(ModelMoverTest, LooksUseUpNoTriesOfAFault) {
+  Make(Scenario(Anonymous(1), Fault("WRITEBACK", 16, "tries: 5")));
+  auto target = *model_->backend->OpenProcess(10, absl::nullopt);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(
+        target
+            ->Locate({Pages(16)},
+                     [](absl::Span<const core::LocatedRun>) { return true; })
+            .ok());
+  }
+  EXPECT_EQ(Run(Move({Pages(16)}, Mode::kAsync)).pages.at(16).reason,
+            Reason::kWriteback);
 }
 
 TEST_F(ModelMoverTest, ACpusetThatShrinksFailsTheRest) {

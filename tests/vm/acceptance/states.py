@@ -11,7 +11,8 @@ import sys
 
 import look
 from support import KERNEL, MODES, Daemon, Target
-from table import COLUMNS, Case
+from table import COLUMNS
+from asking import Case
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGES = 8

@@ -2,18 +2,10 @@
 hugetlb pages that have or lack one."""
 
 import contextlib
-import pathlib
-import sys
-
-from google.protobuf import json_format
 
 import look
 from states import all_have, span, state, write_file
-from table import Case
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "wire"))
-import wire_daemon  # noqa: E402, pylint: disable=wrong-import-position
-from wire_daemon import migration_pb2 as messages  # noqa: E402, pylint: disable=wrong-import-position
+from asking import Case, ask_grpc
 
 ALL = 512
 HALF = ALL // 2
@@ -122,6 +114,15 @@ def hugetlb(lab, sizes, index):
         process.unmap(addresses[0], ALL)
 
 
+@state("hugetlb, whole", ALL_MOVE)
+def hugetlb_whole(lab, _):
+    process = lab.process()
+    with pools(1, 1):
+        addresses = process.written(ALL, hugetlb=True)
+        yield Case(process.pid, addresses, folio_pages=ALL)
+        process.unmap(addresses[0], ALL)
+
+
 @state("hugetlb, by its head", "MOVED 1")
 def hugetlb_head(lab, _):
     yield from hugetlb(lab, (1, 1), 0)
@@ -202,30 +203,20 @@ def full_of_huge_pages(lab, _):
         process.unmap(addresses[0], heads * ALL)
 
 
-def ask_grpc(case, daemon, mode, _):
-    """The same as ask_cli, which knows one destination only; by a client of
-    another make."""
-    request = messages.MigratePagesRequest()
-    request.process.pid = case.pid
-    request.options.mode = messages.MigrateMode.Value(
-        "MIGRATE_MODE_" + mode.upper().replace("-", "_"))
-    for address, node in zip(case.addresses,
-                             case.nodes or [case.to] * len(case.addresses)):
-        if not request.batches or \
-                request.batches[-1].destination_node != node:
-            request.batches.add(destination_node=node)
-        request.batches[-1].addresses.append(address)
-    with wire_daemon.grpc.insecure_channel(daemon.endpoint) as channel:
-        service = wire_daemon.migration_pb2_grpc.MigrationServiceStub(channel)
-        lines = [json_format.MessageToJson(
-                     reply.event, indent=None, preserving_proto_field_name=True)
-                 for reply in service.MigratePages(request)]
-    return 0, "\n".join(lines), ""
-
-
-@state("a folio asked to two destinations",
+@state("THP, asked to two destinations",
        f"FAILED FOLIO_CONFLICT {HALF}, MOVED {HALF}")
 def two_destinations(lab, _):
     process = lab.process()
     yield Case(process.pid, huge_page(process), ask=ask_grpc,
                nodes=[1] * HALF + [0] * HALF, folio_pages=ALL)
+
+
+@state("hugetlb, asked to two destinations",
+       f"FAILED FOLIO_CONFLICT {HALF}, MOVED {HALF}")
+def hugetlb_two_destinations(lab, _):
+    process = lab.process()
+    with pools(1, 1):
+        addresses = process.written(ALL, hugetlb=True)
+        yield Case(process.pid, addresses, ask=ask_grpc,
+                   nodes=[1] * HALF + [0] * HALF, folio_pages=ALL)
+        process.unmap(addresses[0], ALL)

@@ -7,7 +7,7 @@ import os
 from states import PAGES, Process, start_time, state, write_file
 from states_plain import ALL_MOVE
 from support import Daemon, wait_for
-from table import Case
+from asking import Case
 
 CGROUP = "/sys/fs/cgroup/pageferry-states"
 # Bounding sets of setpriv(1); deploy/README.md has the profiles.

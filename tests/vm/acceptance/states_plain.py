@@ -3,7 +3,7 @@
 import look
 from states import PAGES, all_have, on, span, state, write_file
 from support import PAGE, Target, wait_for
-from table import Case
+from asking import Case
 
 ALL_MOVE = f"MOVED {PAGES}"
 

@@ -9,7 +9,8 @@ import look
 from states import PAGES, all_have, on, state
 from states_plain import ALL_MOVE, all_fail, ext4
 from support import wait_for
-from table import RAW, Case
+from table import RAW
+from asking import Case
 
 MADV_PAGEOUT = 21
 

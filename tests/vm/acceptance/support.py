@@ -3,20 +3,19 @@ migration has to satisfy."""
 
 import json
 import os
-import shutil
-import signal
+import pathlib
 import subprocess
-import tempfile
-import time
+import sys
 import unittest
-import urllib.request
 
 import look
 
-BIN = os.environ["PAGEFERRY_BIN"]
-PAGE = look.PAGE
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] /
+                       "support"))
+from daemon import BIN, MODES, Daemon, wait_for  # noqa: E402, F401, pylint: disable=wrong-import-position, unused-import
+from events import PAGE, Events  # noqa: E402, pylint: disable=wrong-import-position
+
 KERNEL = os.environ["PAGEFERRY_VM_KERNEL"]
-MODES = ("async", "sync-light", "sync")
 
 
 def set_numa_balancing(value):
@@ -29,17 +28,6 @@ def set_numa_balancing(value):
             return
     with open(path, "w", encoding="ascii") as knob:
         knob.write(str(value))
-
-
-def wait_for(condition, what, seconds=60):
-    """Waits until `condition` gives something true, and returns that."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain: {what}")
 
 
 class Target:
@@ -93,119 +81,6 @@ class Target:
             self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
-
-
-class Daemon:
-    """A pageferryd on a Unix socket of its own."""
-
-    def __init__(self, *options, prefix=(), wait_ready=True):
-        self.folder = tempfile.mkdtemp(prefix="pageferry-")
-        self.endpoint = f"unix://{self.folder}/pageferry.sock"
-        self.log_path = os.path.join(self.folder, "log")
-        with open(self.log_path, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-                [*prefix, os.path.join(BIN, "pageferryd"),
-                 "--listen", self.endpoint,
-                 "--metrics-address", "127.0.0.1:0", *options],
-                stderr=log, stdout=log)
-        service = "readiness" if wait_ready else "liveness"
-        wait_for(lambda: self.process.poll() is not None or
-                 self.cli("health", "--service", service).returncode == 0,
-                 "the daemon's health")
-        if self.process.poll() is not None:
-            raise AssertionError("pageferryd ended: " + self.log())
-
-    def log(self):
-        with open(self.log_path, encoding="utf-8") as log:
-            return log.read()
-
-    def log_lines(self):
-        return [json.loads(line) for line in self.log().splitlines()]
-
-    def cli_command(self, *arguments):
-        return [os.path.join(BIN, "pageferry"), "--endpoint", self.endpoint,
-                "--json", *[str(argument) for argument in arguments]]
-
-    def cli(self, *arguments, **keywords):
-        return subprocess.run(self.cli_command(*arguments), text=True,
-                              capture_output=True, check=False, **keywords)
-
-    def metrics(self):
-        """The samples of one scrape, by name with labels."""
-        address = next(line["metrics_address"] for line in self.log_lines()
-                       if "metrics_address" in line)
-        with urllib.request.urlopen(f"http://{address}/metrics") as reply:
-            text = reply.read().decode()
-        samples = {}
-        for line in text.splitlines():
-            if line and not line.startswith("#"):
-                name, value = line.rsplit(" ", 1)
-                samples[name] = float(value)
-        return samples
-
-    def peak_bytes(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as text:
-            for line in text:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-        raise AssertionError("no VmHWM")
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=90)
-        shutil.rmtree(self.folder)
-        return self.process.returncode
-
-
-class Events:
-    """The events of one migration, as `pageferry --json migrate` prints
-    them."""
-
-    def __init__(self, text):
-        self.started = self.summary = None
-        self.passes = []
-        self.pages = {}
-        self.doubles = []
-        for line in text.splitlines():
-            event = json.loads(line)
-            if "started" in event:
-                self.started = event["started"]
-            if "pass_completed" in event:
-                self.passes.append(event["pass_completed"])
-            if "summary" in event:
-                self.summary = event["summary"]
-            for result in event.get("results", {}).get("results", []):
-                self._add(result)
-
-    def _add(self, result):
-        start = int(result["start_address"])
-        for i in range(result["page_count"]):
-            address = start + i * PAGE
-            if address in self.pages:
-                self.doubles.append(address)
-            self.pages[address] = result
-
-    def count(self, name):
-        """A figure of the summary, such as "moved_pages"."""
-        return int(self.summary.get(name, 0))
-
-    def failures(self):
-        """Failed and not attempted pages by reason, without prefix."""
-        return {
-            entry["reason"].removeprefix("PAGE_REASON_"):
-                int(entry["page_count"])
-            for entry in self.summary.get("failures", [])
-        }
-
-    def by_outcome(self):
-        counts = {}
-        for result in self.pages.values():
-            key = result["outcome"].removeprefix("PAGE_OUTCOME_")
-            if "reason" in result:
-                key += " " + result["reason"].removeprefix("PAGE_REASON_")
-            counts[key] = counts.get(key, 0) + 1
-        return counts
 
 
 class MachineTest(unittest.TestCase):

@@ -1,44 +1,18 @@
 """Migrates a target in a state, by Pageferry and by move_pages(2) itself, and
 compares what each said with what a look finds."""
 
-import collections
 import dataclasses
 import errno
-import json
 import os
-import subprocess
 import threading
 
-import grpc
-
 import look
-from support import Events, MODES, wait_for
+from support import MODES, Events
+from asking import REFUSED, Attempt, answer_text, ask_cli
+from events import count_text
 
 RAW = "raw"
 COLUMNS = (*MODES, RAW)
-MOVE_PAGES = "279"  # its number on x86-64
-CODES = {code.value[0]: code.name for code in grpc.StatusCode}
-
-
-@dataclasses.dataclass
-class Case:
-    """A target in a state, ready to be migrated."""
-    pid: int
-    addresses: list
-    to: int = 1
-    nodes: list = None       # instead of `to`: for each address its own
-    shared: bool = False     # whether pages of several mappings shall move
-    daemon: object = None    # not the daemon of all
-    arguments: tuple = ()    # more of them for `pageferry migrate`
-    ask: object = None       # called instead of ask_cli
-    meanwhile: object = None  # called with an Attempt once that runs
-    after_pass: object = None  # called after a pass; before a raw call
-    gone: bool = False       # its memory is no more at the end
-    as_range: bool = False   # the addresses follow each other
-    folio_pages: int = None  # base pages of each page's folio
-
-    def node_of(self, index):
-        return self.nodes[index] if self.nodes else self.to
 
 
 @dataclasses.dataclass
@@ -51,58 +25,11 @@ class Cell:
     order: list = None  # of what happened, where `meanwhile` notes it
 
 
-class Attempt:
-    """A migration that runs: what `meanwhile` may wait for."""
-
-    def __init__(self, mover_pid):
-        self.mover_pid = mover_pid
-        self.client = None
-        self.lines = []
-        self.order = []
-
-    def await_pass(self):
-        """Until the first pass is over."""
-        for line in self.client.stdout:
-            self.lines.append(line)
-            if '"pass_completed"' in line:
-                return
-        raise AssertionError("no pass: " + "".join(self.lines))
-
-    def await_sleep_in_kernel(self):
-        """Until the mover waits for a page inside move_pages(2)."""
-        wait_for(self.sleeps_in_kernel, "a sleep in move_pages")
-
-    def await_results(self):
-        """Until the client has printed all and ended. A raw call says nothing
-        before it returns."""
-        if self.client is not None:
-            self.lines += self.client.stdout.readlines()
-
-    def sleeps_in_kernel(self):
-        folder = f"/proc/{self.mover_pid}/task"
-        for thread in os.listdir(folder):
-            try:
-                with open(f"{folder}/{thread}/syscall", encoding="ascii") as at:
-                    inside = at.read().split()[0] == MOVE_PAGES
-                with open(f"{folder}/{thread}/wchan", encoding="ascii") as at:
-                    if inside and "folio" in at.read():
-                        return True
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has ended
-        return False
-
-
-def count_text(values):
-    """"A 3, B 1": how often each value comes."""
-    counts = collections.Counter(values)
-    return ", ".join(f"{value} {counts[value]}" for value in sorted(counts))
-
-
 def see_after(case):
     return None if case.gone else look.see(case.pid, case.addresses)
 
 
-def place_text(pages):
+def found_text(pages):
     if pages is None:
         return "gone"
 
@@ -114,32 +41,6 @@ def place_text(pages):
         return "swapped:" if page.swapped else "nowhere:"
 
     return count_text(place(page) for page in pages)
-
-
-def ask_cli(case, daemon, mode, attempt):
-    """The migration through `pageferry migrate`; exit code, output, errors."""
-    words = ["migrate", "--pid", case.pid, "--to", case.to, "--mode", mode,
-             "--shared", "move" if case.shared else "leave", *case.arguments]
-    if case.as_range:
-        words += ["--range", f"{case.addresses[0]}:{len(case.addresses)}"]
-    for address in () if case.as_range else case.addresses:
-        words += ["--address", address]
-    with subprocess.Popen(daemon.cli_command(*words), text=True,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as client:
-        attempt.client = client
-        try:
-            if case.meanwhile is not None:
-                case.meanwhile(attempt)
-            if case.after_pass is not None:
-                attempt.await_pass()
-                case.after_pass()
-            attempt.await_results()
-            errors = client.stderr.read()
-        except BaseException:
-            client.kill()
-            raise
-    return client.returncode, "".join(attempt.lines), errors
 
 
 def problems_of_page(said, before, after, to):
@@ -207,25 +108,19 @@ def measure_ours(case, daemon, mode):
     before = look.see(case.pid, case.addresses)
     migrated = look.vmstat("pgmigrate_success")
     code, text, errors = (case.ask or ask_cli)(case, daemon, mode, attempt)
+    events = Events(text)
+    said = answer_text(code, events, errors)
     migrated = look.vmstat("pgmigrate_success") - migrated
     after = see_after(case)
-    if code == 3:
-        refusal = json.loads(errors.splitlines()[-1])
-        problems = []
+    if events.summary is None:
+        problems = ["no summary"] if code != REFUSED else []
         if after and [page.frame for page in after] != \
                 [page.frame for page in before]:
-            problems.append("refused, but pages have moved")
-        return Cell("REFUSED " + CODES[refusal["code"]], place_text(after),
-                    problems)
-    events = Events(text)
-    if events.summary is None:
-        return Cell(f"exit code {code}: {errors}", place_text(after),
-                    ["no summary"])
-    said = ", ".join(f"{key} {count}" for key, count
-                     in sorted(events.by_outcome().items()))
+            problems.append("not begun, but pages have moved")
+        return Cell(said, found_text(after), problems)
     reasons = {result["reason"].removeprefix("PAGE_REASON_")
                for result in events.pages.values() if "reason" in result}
-    return Cell(said, place_text(after),
+    return Cell(said, found_text(after),
                 compare(case, events, migrated, before, after), reasons,
                 attempt.order + ["answered"])
 
@@ -271,7 +166,7 @@ def measure_raw(case):
                 if status != look.UNWRITTEN)
     found = [f"{missing} missing"] * bool(missing) + \
         [f"{wrong} wrong"] * bool(wrong)
-    return Cell(said, place_text(after), found)
+    return Cell(said, found_text(after), found)
 
 
 def errno_name(value):

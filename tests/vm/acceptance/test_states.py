@@ -7,14 +7,11 @@ import time
 import traceback
 import unittest
 
-import states_plain  # noqa: F401, pylint: disable=unused-import
-import states_life  # noqa: F401, pylint: disable=unused-import
-import states_slow  # noqa: F401, pylint: disable=unused-import
-from states import PAGES, STATES, Lab, on
-from states_huge import ask_grpc
+from all_states import STATES
+from states import PAGES, Lab, on
 from support import KERNEL, MODES, set_numa_balancing
-from table import (COLUMNS, RAW, Case, ask_cli, measure_ours, measure_raw,
-                   table_text)
+from table import COLUMNS, RAW, measure_ours, measure_raw, table_text
+from asking import Case, ask_cli, ask_grpc
 
 # Reasons that the kernel can cause. Not among them: ABORTED, which follows
 # from another page's NO_MEMORY, and what comes of requests: CANCELLED,
