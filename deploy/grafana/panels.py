@@ -106,24 +106,27 @@ def heatmap(title, description, unit, queries):
 
 
 def variable(name, label, query, multi, all_value=".*"):
-    return {"type": "query", "name": name, "label": label,
-            "datasource": DATASOURCE, "definition": query,
+    made = {"type": "query", "name": name, "label": label,
+            "datasource": DATASOURCE,
             "query": {"query": query, "refId": name}, "refresh": 2, "sort": 1,
             "multi": multi, "includeAll": all_value is not None,
-            "allValue": all_value, "current": {}, "options": [],
-            "hide": 0, "regex": "", "skipUrlSync": False}
+            "options": [], "hide": 0, "regex": "", "skipUrlSync": False}
+    if all_value is not None:
+        made["allValue"] = all_value
+    return made
 
 
 def annotation(name, colour, expression, title):
     return {"name": name, "iconColor": colour, "enable": True,
-            "datasource": DATASOURCE, "expr": expression, "step": "60s",
-            "titleFormat": title, "useValueForTime": False}
+            "datasource": DATASOURCE, "titleFormat": title,
+            "target": {"refId": "Annotation", "expr": expression,
+                       "interval": "60s"}}
 
 
 def dashboard(uid, title, description, layout, variables, annotations, links):
     source = {"type": "datasource", "name": "datasource", "label": "Prometheus",
               "query": "prometheus", "refresh": 1, "regex": "", "multi": False,
-              "includeAll": False, "current": {}, "options": [], "hide": 0,
+              "includeAll": False, "options": [], "hide": 0,
               "skipUrlSync": False}
     modes = ["ASYNC", "SYNC_LIGHT", "SYNC"]
     mode = {"type": "custom", "name": "mode", "label": "Mode", "multi": True,
