@@ -140,8 +140,9 @@ def comparison(layout):
 
 def capacity(layout):
     layout.row("Room")
-    tiers = ("on (cluster, instance, node) group_left (tier) count_values by "
-             f'(cluster, instance, node) ("tier", pageferry_node_tier{{{ALL}}})')
+    tiers = ("on (cluster, instance, node) group_left (tier) count_values "
+             'by (cluster, instance, node) ("tier", '
+             f"pageferry_node_tier{{{ALL}}})")
     for title, kind, description in (
             ("Free memory by tier", "free",
              "Free memory of all machines, by the kernel's memory tier; "

@@ -23,7 +23,8 @@ def kernel(layout):
          f"pageferry_kernel_call_duration_seconds_bucket{{{BY_MODE}}}{RATE}))"
          }), 12)
     layout.add(series(
-        "90 % of kernel calls are shorter than", "By mode.", "s",
+        "90 % of kernel calls are shorter than", "As on the left, by mode.",
+        "s",
         {"{{mode}}": "histogram_quantile(0.9, sum by (mode, le) (rate("
          f"pageferry_kernel_call_duration_seconds_bucket{{{BY_MODE}}}{RATE})))"
          }), 12)

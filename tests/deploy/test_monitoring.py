@@ -2,74 +2,48 @@
 daemons, on which everything goes wrong."""
 
 import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 import unittest
 
+from model_daemon import ROOT, ModelDaemon
 from prometheus_server import Prometheus
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = os.environ["PAGEFERRY_BIN"]
-SCENARIO = ROOT / "server/model/scenarios/hostile-mix.textproto"
 # What Grafana puts in for variables. "All" is ".*", as the dashboards say.
 VARIABLES = {"cluster": ".*", "mode": ".*", "__rate_interval": "20s"}
 DEADLINE_S = 120
 
 
-class Daemon:
-    """A pageferryd whose model pages migrate there and back, all the time."""
+class BusyDaemon(ModelDaemon):
+    """Its pages migrate there and back, all the time. Some calls are refused,
+    some are dry runs, some have a budget that is too small."""
+
+    CALLS = [("migrate", "--pid", "100", "--all", "--from", origin, "--to", to,
+              "--mode", mode, *more)
+             for mode in ("async", "sync-light", "sync")
+             for more in ((), ("--dry-run",), ("--time-budget", "1ms"))
+             for origin, to in (("0", "1"), ("1", "0"))] + [
+        ("migrate", "--pid", "100", "--all", "--from", "0", "--to", "2",
+         "--mode", "async"),
+        ("migrate", "--pid", "9", "--all", "--to", "1", "--mode", "sync"),
+        ("locate", "--pid", "100"), ("topology",), ("list",)]
 
     def __init__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="pageferry-")
-        self._endpoint = f"unix://{self._folder.name}/s"
-        self._log = pathlib.Path(self._folder.name, "log")
-        with open(self._log, "w", encoding="utf-8") as log:
-            self._process = subprocess.Popen(
-                [f"{BIN}/pageferryd", "--backend=model", "--scenario", SCENARIO,
-                 "--listen", self._endpoint, "--metrics-address",
-                 "127.0.0.1:0"], stderr=log)
-        while '"ready"' not in self._log.read_text("utf-8"):
-            if self._process.poll() is not None:
-                sys.exit(self._log.read_text("utf-8"))
-            time.sleep(0.05)
-        self.address = re.search('"metrics_address":"([^"]*)"',
-                                 self._log.read_text("utf-8")).group(1)
+        super().__init__()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
     def _work(self):
-        """Some of the calls are refused, some are dry runs, one has a budget
-        that is too small."""
-        calls = [("migrate", "--pid", "100", "--all", "--from", origin, "--to",
-                  to, "--mode", mode, *more)
-                 for mode in ("async", "sync-light", "sync")
-                 for more in ((), ("--dry-run",), ("--time-budget", "1ms"))
-                 for origin, to in (("0", "1"), ("1", "0"))]
-        calls += [("migrate", "--pid", "100", "--all", "--from", "0", "--to",
-                   "2", "--mode", "async"),
-                  ("migrate", "--pid", "9", "--all", "--to", "1", "--mode",
-                   "sync"),
-                  ("locate", "--pid", "100"), ("topology",), ("list",)]
         while not self._ending.is_set():
-            for call in calls:
-                subprocess.run(
-                    [f"{BIN}/pageferry", "--endpoint", self._endpoint, *call],
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    check=False)
+            for call in self.CALLS:
+                self.cli(*call)
 
     def close(self):
         self._ending.set()
         self._thread.join()
-        self._process.terminate()
-        self._process.wait()
-        self._folder.cleanup()
+        super().close()
 
 
 def filled(expression, **variables):
@@ -92,7 +66,7 @@ class Monitoring(unittest.TestCase):
     def setUpClass(cls):
         cls.daemons = {}
         for instance in ("machine-a", "machine-b"):
-            cls.daemons[instance] = Daemon()
+            cls.daemons[instance] = BusyDaemon()
             cls.addClassCleanup(cls.daemons[instance].close)
         cls.prometheus = Prometheus(
             ROOT / "deploy/prometheus/rules.yaml",
@@ -142,7 +116,8 @@ class Monitoring(unittest.TestCase):
     def test_annotations_and_variables_can_be_evaluated(self):
         for dashboard in self.dashboards.values():
             for annotation in dashboard["annotations"]["list"]:
-                self.prometheus.query(filled(annotation["target"]["expr"], node=".*"))
+                self.prometheus.query(
+                    filled(annotation["target"]["expr"], node=".*"))
             for variable in dashboard["templating"]["list"]:
                 if variable["type"] != "query" or variable["name"] != "node":
                     continue

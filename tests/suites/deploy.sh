@@ -84,6 +84,16 @@ check "an unknown group of packages is refused" \
   usage_error deploy/install-packages.sh nonsense
 check "an unknown suite is refused" usage_error tests/run.sh nonsense
 check "promtool check metrics on a live scrape" scrape
+check "promtool check rules" promtool check rules deploy/prometheus/rules.yaml
+check "promtool test rules" promtool test rules deploy/prometheus/rules_test.yaml
+check "promtool check config" promtool check config \
+  deploy/prometheus/prometheus.yaml
+check "the dashboards' types" tests/deploy/check_dashboards.sh
+export PAGEFERRY_BIN="$PWD/build/dev/bin"
+for test in test_runbook test_dashboards test_sums test_monitoring; do
+  check "$test" /usr/bin/python3 -B tests/support/unittests.py tests/deploy \
+    "$test"
+done
 check "the README's scenario" readme_scenario
 check "deploy/demo.sh --model" demo --model
 check "deploy/demo.sh" demo
