@@ -12,17 +12,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = os.environ["PAGEFERRY_BIN"]
 
 
-class ModelDaemon:
+HOSTILE_MIX = ROOT / "server/model/scenarios/hostile-mix.textproto"
 
-    def __init__(self, scenario="hostile-mix"):
+
+class ModelDaemon:
+    """`scenario`: a file."""
+
+    def __init__(self, scenario=HOSTILE_MIX):
         self._folder = tempfile.TemporaryDirectory(prefix="pageferry-")
         self._endpoint = f"unix://{self._folder.name}/s"
         log_path = pathlib.Path(self._folder.name, "log")
         with open(log_path, "w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [f"{BIN}/pageferryd", "--backend=model", "--scenario",
-                 ROOT / f"server/model/scenarios/{scenario}.textproto",
-                 "--listen", self._endpoint, "--metrics-address",
+                 scenario, "--listen", self._endpoint, "--metrics-address",
                  "127.0.0.1:0"], stderr=log)
         while '"ready"' not in log_path.read_text("utf-8"):
             if self._process.poll() is not None:
