@@ -10,6 +10,7 @@
 #include "server/daemon/exit_code.h"
 #include "server/daemon/watchdog.h"
 #include "server/metrics/collectors.h"
+#include "server/service/call_interceptor.h"
 
 namespace pageferry::daemon {
 namespace {
@@ -60,6 +61,7 @@ Daemon::Daemon(const Options& options, service::EventLog* log)
       log_(log),
       telemetry_(
           {BuildVersion(), BuildRevision(), BackendName(options.backend)}),
+      call_metrics_(service::ServedMethods(), &clock_),
       registry_(core::MigrationRegistry::Options(), &clock_) {
   if (options.max_bytes_per_second > 0) {
     limiter_ =
@@ -79,13 +81,14 @@ absl::Status Daemon::Listen() {
   context.version = BuildVersion();
   service_ = std::make_unique<service::Service>(std::move(context));
 
-  auto server = service::Server::Create(
-      {options_.endpoints, service_->grpc_services(), options_.reflection});
+  auto server =
+      service::Server::Create({options_.endpoints, service_->grpc_services(),
+                               options_.reflection, &call_metrics_});
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   if (options_.health_endpoints.empty()) return absl::OkStatus();
-  auto health_server =
-      service::Server::Create({options_.health_endpoints, {}, false});
+  auto health_server = service::Server::Create(
+      {options_.health_endpoints, {}, false, &call_metrics_});
   if (!health_server.ok()) return health_server.status();
   health_server_ = *std::move(health_server);
   return absl::OkStatus();
@@ -95,7 +98,7 @@ absl::Status Daemon::ListenForMetrics() {
   if (options_.metrics_address.empty()) return absl::OkStatus();
   auto metrics_server = metrics::MetricsServer::Create(
       options_.metrics_address,
-      {telemetry_.collectable(),
+      {telemetry_.collectable(), call_metrics_.collectable(),
        std::make_shared<metrics::RegistryCollector>(&registry_),
        std::make_shared<metrics::BackendCollector>(backend_.get()),
        std::make_shared<metrics::ProcCollector>(kProcRoot)});

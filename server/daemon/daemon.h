@@ -20,6 +20,7 @@
 #include "server/core/registry.h"
 #include "server/core/telemetry.h"
 #include "server/daemon/options.h"
+#include "server/metrics/call_metrics.h"
 #include "server/metrics/metrics_server.h"
 #include "server/metrics/telemetry.h"
 #include "server/service/event_log.h"
@@ -73,6 +74,7 @@ class Daemon {
   service::EventLog* const log_;
   core::SystemClock clock_;
   metrics::PrometheusTelemetry telemetry_;
+  metrics::CallMetrics call_metrics_;
   std::unique_ptr<core::RateLimiter> limiter_;
   std::unique_ptr<core::Backend> backend_;
   core::MigrationRegistry registry_;

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/limits.h"
+#include "server/service/call_interceptor.h"
 
 namespace pageferry::service {
 namespace {
@@ -73,6 +74,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options) {
   grpc::ServerBuilder builder;
   builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
   AddArguments(&builder);
+  if (options.call_telemetry != nullptr) {
+    std::vector<
+        std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+        factories;
+    factories.push_back(NewCallInterceptorFactory(options.call_telemetry));
+    builder.experimental().SetInterceptorCreators(std::move(factories));
+  }
   for (grpc::Service* service : options.services) {
     builder.RegisterService(service);
   }

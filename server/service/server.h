@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/core/call_telemetry.h"
 #include "server/service/endpoint.h"
 
 namespace pageferry::service {
@@ -27,6 +28,8 @@ class Server {
     std::vector<grpc::Service*> services;
     // Lets anybody who can connect read the contract.
     bool reflection = false;
+    // Is told of all calls, if there is one. Outlives this.
+    core::CallTelemetry* call_telemetry = nullptr;
   };
 
   // Listens. Unavailable where an endpoint cannot be had. Blocks shortly.

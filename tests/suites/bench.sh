@@ -3,16 +3,21 @@
 set -euo pipefail
 . tests/support/run_checks.sh
 PAGEFERRY_CMAKE_OPTIONS=-DPAGEFERRY_BUILD_TESTS=ON \
-  tests/support/build.sh release model_bench pageferryd pageferry \
+  tests/support/build.sh release model_bench metrics_bench pageferryd pageferry \
   pageferry_target
-report=build/reports/model_bench.json
-model_bench() {
-  build/release/bin/model_bench --benchmark_out="$report" \
+# bench NAME
+bench() {
+  "build/release/bin/$1" --benchmark_out="build/reports/$1.json" \
     --benchmark_out_format=json
 }
-check "model: pages a second beside memcpy of the same frames" model_bench
-jq -r '.benchmarks[] | "\(.name)\t\(.items_per_second // 0 | floor) pages/s"' \
-  "$report"
+check "model: pages a second beside memcpy of the same frames" bench model_bench
+check "metrics: what counting costs, and a scrape" bench metrics_bench
+for name in model_bench metrics_bench; do
+  jq -r '.benchmarks[] | [.name, "\(.real_time) \(.time_unit)",
+    (.items_per_second // empty | "\(floor) pages/s"),
+    (.metrics // empty | "\(.) metrics"), (.bytes // empty | "\(.) bytes")]
+    | join("  ")' "build/reports/$name.json"
+done
 
 # stall KERNEL
 stall() {

@@ -43,6 +43,25 @@ sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())' \
   return "$code"
 }
 
+# unit_tests MODULE
+unit_tests() {
+  mkdir -p build/reports
+  /usr/bin/python3 -B tests/support/unittests.py tests/deploy "$1" 2>&1 |
+    tee "build/reports/$1.log"
+}
+
+# Debian's Prometheus is built without discovery in Kubernetes: all but that.
+kubernetes_config() {
+  local folder code=0
+  folder="$(mktemp -d)"
+  cp deploy/prometheus/rules.yaml "$folder"
+  sed '/kubernetes_sd_configs:/,/role:/d' deploy/prometheus/kubernetes.yaml \
+    > "$folder/kubernetes.yaml"
+  promtool check config "$folder/kubernetes.yaml" || code=$?
+  rm -r "$folder"
+  return "$code"
+}
+
 # The scenario that the README shows does what is said there.
 readme_scenario() {
   local folder daemon out code=0
@@ -84,6 +103,18 @@ check "an unknown group of packages is refused" \
   usage_error deploy/install-packages.sh nonsense
 check "an unknown suite is refused" usage_error tests/run.sh nonsense
 check "promtool check metrics on a live scrape" scrape
+check "promtool check rules" promtool check rules deploy/prometheus/rules.yaml
+check "promtool test rules" promtool test rules deploy/prometheus/rules_test.yaml
+check "promtool check config" promtool check config \
+  deploy/prometheus/prometheus.yaml
+check "promtool check config, Kubernetes" kubernetes_config
+check "the dashboards' types" tests/deploy/check_dashboards.sh
+export PAGEFERRY_BIN="$PWD/build/dev/bin"
+for test in test_runbook test_dashboards test_sums; do
+  check "$test" unit_tests "$test"
+done
+check "dashboards and rules with data" unit_tests test_monitoring
+cat build/reports/test_monitoring.log
 check "the README's scenario" readme_scenario
 check "deploy/demo.sh --model" demo --model
 check "deploy/demo.sh" demo

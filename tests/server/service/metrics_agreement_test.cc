@@ -1,11 +1,11 @@
 // What is counted is what the clients were told.
 
 #include <gtest/gtest.h>
-#include <prometheus/metric_family.h>
 
 #include <string>
 
 #include "server/metrics/telemetry.h"
+#include "tests/server/metrics/samples.h"
 #include "tests/server/service/service_fixture.h"
 
 namespace pageferry::service {
@@ -29,12 +29,7 @@ class MetricsAgreementTest : public ServiceTest {
   }
 
   double Sum(const std::string& name) const {
-    double sum = 0;
-    for (const auto& family : prometheus_.collectable()->Collect()) {
-      if (family.name != name) continue;
-      for (const auto& metric : family.metric) sum += metric.counter.value;
-    }
-    return sum;
+    return metrics::SumOf(*prometheus_.collectable(), name);
   }
 
   metrics::PrometheusTelemetry prometheus_;

@@ -133,8 +133,8 @@ void ServiceTest::Start(core::Clock* clock) {
   auto endpoint =
       ParseEndpoint(absl::StrCat("unix:", folder_.Path("s")), false);
   ASSERT_TRUE(endpoint.ok());
-  auto server =
-      Server::Create({{*endpoint}, service_->grpc_services(), reflection_});
+  auto server = Server::Create(
+      {{*endpoint}, service_->grpc_services(), reflection_, call_telemetry_});
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
   const std::shared_ptr<grpc::Channel> channel = NewChannel();

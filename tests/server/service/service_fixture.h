@@ -110,6 +110,7 @@ class ServiceTest : public testing::Test {
   ServiceContext context_;  // for Start()
   core::MigrationRegistry::Options registry_options_;
   bool reflection_ = false;
+  core::CallTelemetry* call_telemetry_ = nullptr;
 
   TemporaryFolder folder_;
   std::unique_ptr<EventLog> log_;
