@@ -28,9 +28,11 @@ def wait_for(condition, what, seconds=60):
 
 
 class Daemon:
-    """A pageferryd on a Unix socket of its own."""
+    """A pageferryd on a Unix socket of its own. `metrics`: where it serves
+    them."""
 
-    def __init__(self, *options, prefix=(), wait_ready=True):
+    def __init__(self, *options, prefix=(), wait_ready=True,
+                 metrics="127.0.0.1:0"):
         self.folder = tempfile.mkdtemp(prefix="pageferry-")
         self.endpoint = f"unix://{self.folder}/pageferry.sock"
         self.log_path = os.path.join(self.folder, "log")
@@ -38,7 +40,7 @@ class Daemon:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
                 [*prefix, os.path.join(BIN, "pageferryd"),
                  "--listen", self.endpoint,
-                 "--metrics-address", "127.0.0.1:0", *options],
+                 "--metrics-address", metrics, *options],
                 stderr=log, stdout=log)
         service = "readiness" if wait_ready else "liveness"
         wait_for(lambda: self.process.poll() is not None or
