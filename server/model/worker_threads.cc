@@ -38,10 +38,13 @@ bool WorkerThreads::Pause(absl::Duration length) {
   return !stopping_.load();
 }
 
-void WorkerThreads::Hold() {
+bool WorkerThreads::Hold(absl::Duration patience) {
   core::MutexLock lock(&mutex_);
   held_.store(true);
-  while (at_gate_ < running_) gate_changed_.Wait(&mutex_);
+  while (at_gate_ < running_) {
+    if (!gate_changed_.WaitFor(&mutex_, patience)) break;
+  }
+  return at_gate_ >= running_;
 }
 
 void WorkerThreads::LetGo() {

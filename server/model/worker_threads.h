@@ -40,9 +40,10 @@ class WorkerThreads {
   void Start(const Work& work);
 
   // Lets every thread end the access that it is at, and keeps it from the next
-  // until LetGo(). Waits for that: what a thread waits for must not itself wait
-  // for LetGo(). Only one caller at a time.
-  void Hold();
+  // until LetGo(). Waits for that; false when for as long as `patience` no
+  // thread has got there and some are missing, since what they wait for does
+  // not come. Only one caller at a time.
+  bool Hold(absl::Duration patience);
   void LetGo();
 
   // Asks all threads to end, and waits until they have.

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -70,8 +72,11 @@ absl::Duration StressTime() {
 void CheckAfterEachPass(TestModel& model, Request& request, uint64_t* checks) {
   request.after_pass = [&model, checks] {
     World& world = model.backend->world();
-    world.threads().Hold();
-    EXPECT_THAT(BrokenInvariants(world), IsEmpty());
+    const bool held = world.threads().Hold(absl::Minutes(1));
+    const std::vector<std::string> broken = BrokenInvariants(world);
+    EXPECT_THAT(broken, IsEmpty());
+    // Nobody can end a thread that waits for an entry that was left behind.
+    if (!held) std::abort();
     world.threads().LetGo();
     ++*checks;
   };
