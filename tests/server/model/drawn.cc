@@ -16,7 +16,8 @@ Drawn::Drawn(int seed) : random_(seed) {
   DrawProcess(10);
   DrawProcess(11);
   if (Below(2) == 0) text_ += "processes { pid: 12 fork_of: 10 }\n";
-  absl::StrAppend(&text_, "processes { pid: 13", Flag("not_movable"), " }\n");
+  absl::StrAppend(&text_, "processes { pid: 13", Flag("not_movable"),
+                  Flag("not_permitted"), " }\n");
   DrawFaults();
   DrawEvents();
 }
