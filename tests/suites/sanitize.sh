@@ -13,9 +13,9 @@ export TSAN_OPTIONS=halt_on_error=1
 export PAGEFERRY_PROPERTY_SEEDS=1000
 
 # All programs of tests/server/model but one.
-model_tests=(
-  $(sed -nE 's/^pageferry_test\((\w+).*/\1/p' \
-    tests/server/model/CMakeLists.txt | grep -v '^property_test$')
+mapfile -t model_tests < <(
+  sed -nE 's/^pageferry_test\((\w+).*/\1/p' \
+    tests/server/model/CMakeLists.txt | grep -v '^property_test$'
 )
 
 unit_tests() {
