@@ -48,8 +48,7 @@ class Daemon:
         """`pageferry` with these arguments, when it has ended."""
         return subprocess.run(
             [self._client, "--endpoint", self._endpoint, *map(str, arguments)],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            check=False)
+            text=True, capture_output=True, check=False)
 
     def _read_log(self):
         with open(self._log_path, encoding="utf-8") as log:
@@ -92,21 +91,26 @@ class Show:
         words = ["migrate", "--pid", self._subject.pid, "--to", to, "--mode",
                  mode, *self._subject.selection(origin)]
         say("-- pageferry " + " ".join(map(str, words)))
-        results, figures = {}, None
-        for line in self._daemon.cli("--json", *words).stdout.splitlines():
+        results, reported, figures = {}, 0, None
+        done = self._daemon.cli("--json", *words)
+        for line in done.stdout.splitlines():
             event = json.loads(line)
             if "results" in event:
-                results.update(pages_of(event["results"]["results"]))
+                runs = event["results"]["results"]
+                results.update(pages_of(runs))
+                reported += sum(run["page_count"] for run in runs)
             elif "pass_completed" in event:
                 self._say_pass(event["pass_completed"])
             elif "summary" in event:
                 figures = event["summary"]
         if figures is None:
-            self.wrong.append("a migration without summary")
+            self.wrong.append(f"exit code {done.returncode}: {done.stderr}")
             return
         say(f"   {figures['stop_reason'].removeprefix('STOP_REASON_')} after "
             f"{figures['elapsed']}, {figures.get('kernel_calls', 0)} kernel "
             f"calls, the longest {figures.get('longest_kernel_call', '0s')}")
+        if reported != len(results):
+            self.wrong.append(f"{reported} results for {len(results)} pages")
         self._check(to, results)
 
     @staticmethod
@@ -127,6 +131,8 @@ class Show:
         moved = outcomes["MOVED "]
         self.moved += moved
         seen, wrong = self._subject.disagreement(to, results)
+        if moved == 0:
+            wrong = "nothing moved"
         say(f"   {self._subject.witness} says: {seen}")
         if wrong is None:
             self.verified += moved
@@ -144,14 +150,14 @@ class Show:
                 say(f"   {name} +{change:g}")
 
     def end(self):
-        text, lost = self._subject.end()
+        text, lost = self._subject.end() or ("", "nobody has stored")
         failed = self._daemon.end()
         for record in self._daemon.records():
             if "stores" in record:
                 text = f"The model's threads made {record['stores']} stores"
-                if "lost_stores" in record:
-                    lost = f"{record['lost_stores']} stores were lost"
-        say(f"{text}: {'STORES LOST' if lost else 'every store is there'}")
+                lost = (f"{record['lost_stores']} stores were lost"
+                        if "lost_stores" in record else None)
+        say(f"{text}: {'STORES LOST' if lost else 'no store was lost'}")
         self.wrong += [problem for problem in (lost, failed) if problem]
 
 

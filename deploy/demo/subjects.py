@@ -113,7 +113,7 @@ class ModelledProcess:
         return ["--all", "--from", origin]
 
     def disagreement(self, _, results):
-        """As RealProcess: each page is compared."""
+        """As of RealProcess; but each page is compared by itself."""
         done = self._cli("--json", "locate", "--pid", self.pid)
         runs = [run for line in done.stdout.splitlines()
                 for run in json.loads(line)["locations"]]
@@ -133,5 +133,5 @@ class ModelledProcess:
         return seen, None
 
     def end(self):
-        """The daemon's own end tells of its threads."""
-        return "", None
+        """None: the daemon tells of its threads when it ends."""
+        return None

@@ -23,30 +23,25 @@ ANNOTATIONS = [
     annotation("Restarts", "blue",
                f"changes(process_start_time_seconds{{job=\"pageferry\", {ALL}}}"
                "[2m]) > 0", "{{instance}} restarted"),
-    annotation("Drains", "purple",
-               "sum by (instance) (increase(pageferry_migrations_total{"
-               f'stop_reason="DRAINING", {ALL}}}[2m])) > 0',
-               "{{instance}} was drained"),
 ]
 
 
-def link(title, uid, **variables):
-    words = "".join(f"&var-{name}={value}" for name, value in variables.items())
-    return {"title": title, "targetBlank": False,
-            "url": f"/d/{uid}?${{__url_time_range}}{words}"}
+# The variables that both dashboards have, as they stand.
+SHARED = "${datasource:queryparam}&${cluster:queryparam}&${mode:queryparam}"
 
 
 def dashboard_link(title, uid):
-    """For the top of a dashboard: keeps time and variables."""
-    return {"type": "link", "title": title, "url": f"/d/{uid}",
-            "icon": "dashboard", "keepTime": True, "includeVars": True,
+    """For the top of a dashboard: keeps the time and what both have."""
+    return {"type": "link", "title": title, "url": f"/d/{uid}?{SHARED}",
+            "icon": "dashboard", "keepTime": True, "includeVars": False,
             "asDropdown": False, "targetBlank": False, "tags": [],
             "tooltip": title}
 
 
-TO_NODE = link("Node ${__field.labels.instance}", "pageferry-node",
-               node="${__field.labels.instance}", cluster="$cluster",
-               datasource="$datasource")
+# From a series to its machine.
+TO_NODE = {"title": "Node ${__field.labels.instance}", "targetBlank": False,
+           "url": "/d/pageferry-node?${__url_time_range}&var-node="
+                  f"${{__field.labels.instance}}&{SHARED}"}
 
 
 def overview(layout):

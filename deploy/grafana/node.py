@@ -29,8 +29,9 @@ def kernel(layout):
          f"pageferry_kernel_call_duration_seconds_bucket{{{BY_MODE}}}{RATE})))"
          }), 12)
     layout.add(series(
-        "Kernel's own counters", "Of /proc/vmstat, a second: the whole "
-        "machine's, whoever moves the pages.", "short",
+        "Kernel's own counters", "Page migration, demotion, promotion and NUMA "
+        "balancing in /proc/vmstat, a second: the whole machine's, whoever "
+        "moves the pages.", "short",
         {"{{event}}": f"rate(pageferry_kernel_events_total{{{ALL}}}{RATE})"}),
         12)
     layout.add(series(
@@ -81,7 +82,7 @@ def service(layout):
         "Errors", "gRPC calls a second that did not end with OK.", "short",
         {"{{grpc_method}} {{grpc_code}}":
          "sum by (grpc_method, grpc_code) (rate(grpc_server_handled_total{"
-         f'grpc_code!="OK", {grpc}}}{RATE}))'}), 8)
+         f'grpc_code!="OK", {grpc}}}{RATE})) > 0'}), 8)
     layout.add(series(
         "Length of calls", "Nine of ten are shorter, by method.", "s",
         {"{{grpc_method}}": "histogram_quantile(0.9, sum by (grpc_method, le) "

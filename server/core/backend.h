@@ -81,7 +81,7 @@ class TargetProcess {
       const PageList& pages, const MoveParameters& parameters) = 0;
 };
 
-// Counters of page migration by their names in /proc/vmstat, in base pages.
+// Counters of page migration by their names in /proc/vmstat.
 using KernelEvents = std::vector<std::pair<std::string, uint64_t>>;
 
 // What simulated threads did to their memory so far.

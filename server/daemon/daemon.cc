@@ -141,7 +141,7 @@ void Daemon::LogSimulatedStores() const {
   const auto stores = backend_->ReadSimulatedStores();
   if (!stores.has_value() || stores->made == 0) return;
   if (stores->lost == 0) {
-    log_->Info("every store of the simulated threads is there",
+    log_->Info("simulated threads have found each store that they looked for",
                {{"stores", stores->made}});
   } else {
     log_->Error("simulated threads have lost stores",

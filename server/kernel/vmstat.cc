@@ -12,8 +12,10 @@ namespace pageferry::kernel {
 namespace {
 
 // Beginnings of the names in /proc/vmstat that are exported.
-constexpr const char* kEventPrefixes[] = {"pgmigrate_", "thp_migration_",
-                                          "pgdemote_", "pgpromote_", "numa_"};
+constexpr const char* kEventPrefixes[] = {
+    "pgmigrate_",       "thp_migration_",       "pgdemote_",
+    "pgpromote_",       "numa_hint_faults",     "numa_pages_migrated",
+    "numa_pte_updates", "numa_huge_pte_updates"};
 
 bool IsExported(absl::string_view name) {
   for (const char* prefix : kEventPrefixes) {

@@ -35,9 +35,9 @@ MetricFamily MemoryFamily(const core::Topology& topology) {
 MetricFamily EventsFamily(const core::KernelEvents& events) {
   MetricFamily family =
       CounterFamily("pageferry_kernel_events_total",
-                    "The kernel's own counters of page migration, by their "
-                    "names in /proc/vmstat: the whole machine's, in base "
-                    "pages.");
+                    "The kernel's own counters of page migration, demotion, "
+                    "promotion and NUMA balancing, by their names in "
+                    "/proc/vmstat: the whole machine's.");
   for (const auto& [event, count] : events) {
     AddSample(&family, {{"event", event}}, static_cast<double>(count));
   }

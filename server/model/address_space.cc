@@ -101,6 +101,7 @@ void AddressSpace::ClearNumaHint(uint64_t page_number) {
   LockedEntry entry(page_table_, page_number);
   if (entry && entry.Read().maps_page() && entry.Read().Has(Entry::kNumaHint)) {
     entry.Update(Entry::kNumaHint, Entry::kAccessible);
+    machine_.vmstat.numa_hint_faults.fetch_add(1, std::memory_order_relaxed);
   }
 }
 

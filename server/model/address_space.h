@@ -53,7 +53,8 @@ class AddressSpace {
   // Hides a page behind a NUMA hint: the next access faults once, quietly.
   void HideBehindNumaHint(uint64_t page_number);
 
-  // Clears the hint, as an access does.
+  // Clears the hint, as an access does, and counts its fault. Unlike an access
+  // it waits for nothing and maps nothing.
   void ClearNumaHint(uint64_t page_number);
 
   // Clears all soft-dirty bits (writing 4 to clear_refs).

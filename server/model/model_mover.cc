@@ -176,8 +176,7 @@ void ModelMover::LookAndIsolate(const BatchState& state, PageAttempt& attempt) {
   if (may_touch) {
     // As on a kernel that hides such pages: touched, they can be seen and
     // moved. Pages of several mappings are left alone there.
-    uint64_t value = 0;
-    process_->space().Load(attempt.address, &value);
+    process_->space().ClearNumaHint(page_number);
     Answered(attempt, Answer::kUntried);
     LookAt(process_->space(), page_number, look);
     if (!attempt.source.known() && attempt.node != state.batch.destination) {
@@ -251,9 +250,20 @@ void ModelMover::SettleHiddenOrMissing(const PageView& view,
   if (view.migrating) {
     Answered(attempt, Answer::kAgain, Reason::kBusy);
   } else if (view.hidden() && view.reason == Reason::kNumaHint) {
-    Answered(attempt, Answer::kAgain, view.reason);
+    SettleHinted(view, attempt);
   } else {
     Answered(attempt, Answer::kFailed, view.reason);
+  }
+}
+
+// A dry run touches nothing, and a touch would bring the page into sight.
+void ModelMover::SettleHinted(const PageView& view, PageAttempt& attempt) {
+  if (!parameters_.validate_only) {
+    Answered(attempt, Answer::kAgain, view.reason);
+  } else if (view.shared && !parameters_.move_shared) {
+    Answered(attempt, Answer::kFailed, Reason::kShared);
+  } else {
+    Answered(attempt, Answer::kWouldMove);
   }
 }
 

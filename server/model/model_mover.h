@@ -67,6 +67,7 @@ class ModelMover final : public core::BatchMover {
   bool BoundElsewhere(const BatchState& state, const PageView& view,
                       core::PageAttempt& attempt) const;
   void SettleHiddenOrMissing(const PageView& view, core::PageAttempt& attempt);
+  void SettleHinted(const PageView& view, core::PageAttempt& attempt);
   void MayMove(const BatchState& state, const PageView& view,
                core::PageAttempt& attempt);
   bool Refused(const BatchState& state, const Page& folio) const;

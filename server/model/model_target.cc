@@ -123,8 +123,7 @@ absl::Status ModelTarget::LocateResident(core::VirtualAddress start,
       if (hidden == core::HiddenPages::kTouch &&
           page.reason == core::Reason::kNumaHint &&
           !page.states.Has(core::PageState::kShared)) {
-        uint64_t value = 0;
-        process_->space().Load(core::VirtualAddress::OfPage(number), &value);
+        process_->space().ClearNumaHint(number);
         page = LocatePage(process_->space(), number);
       }
       if (page.resident && !collector.Add(page)) return absl::OkStatus();

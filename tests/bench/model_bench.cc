@@ -40,8 +40,8 @@ class Ferry {
           " regions { start_address: ", kFirstPage * core::kPageBytes,
           " pages: ", kPages, " placements { node: 0 } } }\n");
     }
-    auto created = ModelBackend::Create({scenario, &clock_, &telemetry_});
-    if (created.ok()) backend_ = *std::move(created);
+    backend_ =
+        ModelBackend::CreateModel({scenario, &clock_, &telemetry_}).value();
   }
 
   // Moves the worker's pages to `node`; returns how many moved.
@@ -62,10 +62,24 @@ class Ferry {
         .moved_pages;
   }
 
+  // The frames that the worker's pages are in.
+  std::vector<Page*> Frames(int worker) {
+    const PageTable& table =
+        backend_->world().processes().at(worker + 10)->space().page_table();
+    std::vector<Page*> frames;
+    for (uint64_t page = 0; page < kPages; ++page) {
+      const Entry entry = table.Find(kFirstPage + page).Read();
+      frames.push_back(&memory().PageOf(entry.pfn()));
+    }
+    return frames;
+  }
+
+  Memory& memory() { return backend_->world().machine().memory; }
+
  private:
   core::SystemClock clock_;
   core::NullTelemetry telemetry_;
-  std::unique_ptr<core::Backend> backend_;
+  std::unique_ptr<ModelBackend> backend_;
 };
 
 // One for all threads of a benchmark.
@@ -86,6 +100,9 @@ void BM_MovePages(benchmark::State& state) {
     moved += ferry.Move(state.thread_index(), node, mode);
     node = 1 - node;
   }
+  if (moved != state.iterations() * kPages) {
+    state.SkipWithError("not all pages have moved");
+  }
   state.SetItemsProcessed(static_cast<int64_t>(moved));
   state.SetBytesProcessed(static_cast<int64_t>(moved * core::kPageBytes));
 }
@@ -97,18 +114,22 @@ BENCHMARK(BM_MovePages)
     ->Threads(2)
     ->UseRealTime();
 
-// The same pages, copied and nothing else.
+// The same frames, copied to as many of the other node and nothing else.
 void BM_CopyPages(benchmark::State& state) {
-  std::vector<uint8_t> from(kPages * core::kPageBytes, 1);
-  std::vector<uint8_t> to(kPages * core::kPageBytes, 2);
+  Ferry& ferry = SharedFerry();
+  ferry.Move(state.thread_index(), 0, core::Mode::kAsync);
+  const std::vector<Page*> from = ferry.Frames(state.thread_index());
+  std::vector<Page*> to;
+  for (uint64_t page = 0; page < kPages; ++page) {
+    to.push_back(ferry.memory().Allocate(core::NodeId(1), 1));
+  }
   for (auto _ : state) {
     for (uint64_t page = 0; page < kPages; ++page) {
-      std::memcpy(to.data() + page * core::kPageBytes,
-                  from.data() + page * core::kPageBytes, core::kPageBytes);
+      std::memcpy(to[page]->frame, from[page]->frame, core::kPageBytes);
     }
     benchmark::ClobberMemory();
-    from.swap(to);
   }
+  for (Page* page : to) ferry.memory().Put(*page);
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * kPages));
   state.SetBytesProcessed(
       static_cast<int64_t>(state.iterations() * kPages * core::kPageBytes));

@@ -54,7 +54,7 @@ def filled(expression, **variables):
 
 
 def expressions(dashboard):
-    """(panel or annotation, expression) of all there are."""
+    """(title of the panel, expression) of all there are."""
     for panel in dashboard["panels"]:
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]

@@ -19,6 +19,7 @@ TEST(VmstatTest, TakesThoseOfMigration) {
                   "thp_fault_alloc 9\n"
                   "pgdemote_kswapd 5\n"
                   "pgpromote_success 6\n"
+                  "numa_hit 8\n"
                   "numa_pages_migrated 7\n"),
       ElementsAre(Pair("pgmigrate_success", 12), Pair("pgmigrate_fail", 3),
                   Pair("thp_migration_split", 4), Pair("pgdemote_kswapd", 5),
@@ -28,7 +29,9 @@ TEST(VmstatTest, TakesThoseOfMigration) {
 
 TEST(VmstatTest, LeavesOutWhatItCannotRead) {
   EXPECT_THAT(ParseVmstat(""), IsEmpty());
-  EXPECT_THAT(ParseVmstat("numa_hit\nnuma_miss x\nnuma_hit -1"), IsEmpty());
+  EXPECT_THAT(
+      ParseVmstat("numa_hint_faults\nnuma_hint_faults x\nnuma_hint_faults -1"),
+      IsEmpty());
 }
 
 }  // namespace
