@@ -13,7 +13,7 @@ FaultSchedule::~FaultSchedule() { EndAllHolds(); }
 void FaultSchedule::Add(ModelProcess& process, uint64_t page_number,
                         const PageFault& fault) {
   core::MutexLock lock(&mutex_);
-  FaultyPage& page = processes_[&process].pages[page_number];
+  FaultyPage& page = processes_[process.id().pid].pages[page_number];
   page.process = &process;
   page.page_number = page_number;
   page.faults.emplace_back();
@@ -22,7 +22,7 @@ void FaultSchedule::Add(ModelProcess& process, uint64_t page_number,
 
 void FaultSchedule::Add(ModelProcess& process, const ProcessEvent& event) {
   core::MutexLock lock(&mutex_);
-  processes_[&process].events.push_back(event);
+  processes_[process.id().pid].events.push_back(event);
 }
 
 void FaultSchedule::Add(const FillEvent& event) {
@@ -33,7 +33,7 @@ void FaultSchedule::Add(const FillEvent& event) {
 void FaultSchedule::Start() {
   core::MutexLock lock(&mutex_);
   started_at_ = machine_.clock->Monotonic();
-  for (auto& [process, faults] : processes_) {
+  for (auto& [pid, faults] : processes_) {
     for (auto& [page_number, page] : faults.pages) {
       for (ActiveFault& fault : page.faults) {
         if (fault.fault.from_try == 0 && IsHold(fault.fault.kind)) {
@@ -86,7 +86,7 @@ void FaultSchedule::BeforeBatch(ModelProcess& process) {
       if (fill.batch == batches_) Fill(fill);
     }
     ++batches_;
-    const auto found = processes_.find(&process);
+    const auto found = processes_.find(process.id().pid);
     if (found == processes_.end()) return;
     for (const ProcessEvent& event : found->second.events) {
       if (event.batch == found->second.batches) due.push_back(event);
@@ -130,7 +130,7 @@ void FaultSchedule::BeforeTry(ModelProcess& process, uint64_t page_number,
                               Page* page) {
   Poll();
   core::MutexLock lock(&mutex_);
-  const auto found = processes_.find(&process);
+  const auto found = processes_.find(process.id().pid);
   if (found == processes_.end()) return;
   const auto faulty = found->second.pages.find(page_number);
   if (faulty == found->second.pages.end()) return;

@@ -60,12 +60,13 @@ class FaultSchedule : public Bystanders {
   // Ends all holds.
   ~FaultSchedule() override;
 
-  // Before Start() only.
+  // Before Start() only. Processes have different pids.
   void Add(ModelProcess& process, uint64_t page_number, const PageFault& fault);
   void Add(ModelProcess& process, const ProcessEvent& event);
   void Add(const FillEvent& event);
 
-  // Time begins, and with it the holds from try 0.
+  // Time begins, and with it the holds from try 0, in the order of pids and
+  // page numbers.
   void Start();
 
   // A batch of `process` is about to be tried.
@@ -115,7 +116,9 @@ class FaultSchedule : public Bystanders {
   Machine& machine_;
   absl::Duration started_at_;
   core::Mutex mutex_;
-  std::map<ModelProcess*, FaultyProcess> processes_ ABSL_GUARDED_BY(mutex_);
+  // By pid: where faults of two processes meet on a page, the order in which
+  // they begin decides which of them takes it.
+  std::map<int32_t, FaultyProcess> processes_ ABSL_GUARDED_BY(mutex_);
   // Those of processes_ with a hold that goes on.
   std::vector<FaultyPage*> held_pages_ ABSL_GUARDED_BY(mutex_);
   uint64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -8,6 +8,12 @@ namespace {
 
 constexpr uint64_t kAccessesBetweenPauses = 64;
 
+core::VirtualAddress WordOf(const WorkerThreads::Work& work, uint64_t page,
+                            uint64_t word) {
+  return core::VirtualAddress(work.range.start.PlusPages(page).value() +
+                              word * sizeof(uint64_t));
+}
+
 }  // namespace
 
 WorkerThreads::~WorkerThreads() { Stop(); }
@@ -63,37 +69,55 @@ void WorkerThreads::PassGate() {
 }
 
 void WorkerThreads::Run(const Work& work, uint64_t word) {
-  MakeAccesses(work, word);
+  std::vector<uint64_t> last_stored(work.range.pages, 0);
+  if (!MakeAccesses(work, word, last_stored) ||
+      !LoadAllAgain(work, word, last_stored)) {
+    ended_early_.fetch_add(1);
+  }
   core::MutexLock lock(&mutex_);
   --running_;
   gate_changed_.NotifyAll();
 }
 
-void WorkerThreads::MakeAccesses(const Work& work, uint64_t word) {
-  // What each page's word must hold; 0 as long as this thread has not stored.
-  std::vector<uint64_t> last_stored(work.range.pages, 0);
+bool WorkerThreads::MakeAccesses(const Work& work, uint64_t word,
+                                 std::vector<uint64_t>& last_stored) {
   std::minstd_rand random(static_cast<uint32_t>(word) + 1);
   uint64_t next_value = word << 48 | 1;
   for (uint64_t accesses = 1; !stopping_.load(); ++accesses) {
     PassGate();
+    if (stopping_.load()) break;
     const uint64_t page = random() % work.range.pages;
-    const core::VirtualAddress address(
-        work.range.start.PlusPages(page).value() + word * sizeof(uint64_t));
+    const core::VirtualAddress address = WordOf(work, page, word);
     uint64_t loaded = 0;
-    if (work.space->Load(address, &loaded) != Access::kDone) return;
+    if (work.space->Load(address, &loaded) != Access::kDone) return false;
     if (last_stored[page] != 0 && loaded != last_stored[page]) {
       lost_stores_.fetch_add(1);
     }
     if (!work.read_only) {
-      if (work.space->Store(address, next_value) != Access::kDone) return;
+      if (work.space->Store(address, next_value) != Access::kDone) return false;
       last_stored[page] = next_value++;
       stores_.fetch_add(1, std::memory_order_relaxed);
     }
     if (work.pause > absl::ZeroDuration() &&
         accesses % kAccessesBetweenPauses == 0 && !Pause(work.pause)) {
-      return;
+      break;
     }
   }
+  return true;
+}
+
+// Chance may not have come by a page since its last store.
+bool WorkerThreads::LoadAllAgain(const Work& work, uint64_t word,
+                                 const std::vector<uint64_t>& last_stored) {
+  for (uint64_t page = 0; page < last_stored.size(); ++page) {
+    if (last_stored[page] == 0) continue;
+    uint64_t loaded = 0;
+    if (work.space->Load(WordOf(work, page, word), &loaded) != Access::kDone) {
+      return false;
+    }
+    if (loaded != last_stored[page]) lost_stores_.fetch_add(1);
+  }
+  return true;
 }
 
 }  // namespace pageferry::model

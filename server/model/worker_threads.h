@@ -19,9 +19,9 @@
 namespace pageferry::model {
 
 // Each thread owns one word of every page of its range. It stores there a
-// number that grows, remembers it, and loads it again later: a store that was
-// lost, or one that went to a page which was no longer the process's, shows as
-// another number. Thread-safe.
+// number that grows, remembers it, and loads it again later, all of them once
+// more before it ends: a store that was lost, or one that went to a page which
+// was no longer the process's, shows as another number. Thread-safe.
 class WorkerThreads {
  public:
   struct Work {
@@ -46,22 +46,36 @@ class WorkerThreads {
   bool Hold(absl::Duration patience);
   void LetGo();
 
-  // Asks all threads to end, and waits until they have.
+  // Asks all threads to load once more what they have stored and to end, and
+  // waits until they have. What is held of their pages must not keep a load
+  // for ever. Does nothing the second time.
   void Stop();
 
-  // Stores made so far, and loads that did not find the last store.
+  // Stores made so far, and loads that did not find the last store. Those of
+  // the last look are in from Stop() on.
   uint64_t stores() const { return stores_.load(); }
   uint64_t lost_stores() const { return lost_stores_.load(); }
 
+  // Threads that ended at an access which could not be made, without a last
+  // look at what they had stored: their process has exited or dropped the
+  // memory, must not use it so, or found none for a new page.
+  uint64_t ended_early() const { return ended_early_.load(); }
+
  private:
   void Run(const Work& work, uint64_t word);
-  void MakeAccesses(const Work& work, uint64_t word);
+  // False when an access could not be made. `last_stored`: by page, what the
+  // thread's word must hold; 0 as long as it has not stored.
+  bool MakeAccesses(const Work& work, uint64_t word,
+                    std::vector<uint64_t>& last_stored);
+  bool LoadAllAgain(const Work& work, uint64_t word,
+                    const std::vector<uint64_t>& last_stored);
   bool Pause(absl::Duration length);
   void PassGate();
 
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> stores_{0};
   std::atomic<uint64_t> lost_stores_{0};
+  std::atomic<uint64_t> ended_early_{0};
   core::Mutex mutex_;
   core::CondVar stop_requested_;
   std::vector<std::thread> threads_;

@@ -48,10 +48,11 @@ std::string Anonymous(absl::string_view more = "") {
   return Process(absl::StrCat("pages: 2 placements { node: 0 } ", more));
 }
 
-std::string HugePage(absl::string_view kind, absl::string_view more = "") {
+std::string HugePage(absl::string_view kind, absl::string_view more = "",
+                     absl::string_view other_region = "") {
   return absl::StrCat(
       "processes { pid: 10 regions { start_address: 0x200000 pages: 512 kind: ",
-      kind, " placements { node: 0 } ", more, " } }\n");
+      kind, " placements { node: 0 } ", more, " } ", other_region, " }\n");
 }
 
 std::string OfFile(absl::string_view file) {
@@ -233,7 +234,11 @@ std::vector<Row> HugePageRows() {
              All(kUnsupported),
              "traits { no_hugetlb_migration: true }\n" + hugetlb),
       Always("H2", hugetlb_move, "allocation fails", All(kFull),
-             hugetlb + "fill_events { node: 1 leave_free_pages: 511 }\n"),
+             // Enough for the base page behind it, were that still tried.
+             HugePage("REGION_KIND_HUGETLB", "",
+                      "regions { start_address: 0x400000 pages: 1 "
+                      "placements { node: 0 } }") +
+                 "fill_events { node: 1 leave_free_pages: 511 }\n"),
       {"H3",
        hugetlb_move,
        "locked",

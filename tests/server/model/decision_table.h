@@ -59,6 +59,9 @@ struct Row {
 inline constexpr uint64_t kPage = 0x10;
 inline constexpr uint64_t kHugePage = 0x200;
 
+// A base page behind it, in rows that need one.
+inline constexpr uint64_t kBehindHugePage = 0x400;
+
 // Two nodes of 1,536 pages; goes before each row's scenario.
 absl::string_view TableNodes();
 

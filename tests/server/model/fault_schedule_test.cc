@@ -247,5 +247,57 @@ TEST(FillTest, LeavesExactlyThatMuchBeforeABatchOfAnyProcess) {
   EXPECT_THAT(BrokenInvariantsAtRest(world), IsEmpty());
 }
 
+// Two processes that share a page, with the higher pid at the lower address.
+class SharedPageFaultTest : public testing::Test {
+ protected:
+  static ModelProcess::Options WithPid(int32_t pid) {
+    ModelProcess::Options options;
+    options.id.pid = pid;
+    options.allowed_nodes = {NodeId(0)};
+    options.allocation_order = {NodeId(0)};
+    return options;
+  }
+  void SetUp() override {
+    auto vma = std::make_unique<Vma>();
+    vma->start_page = kPage;
+    vma->end_page = kPage + 1;
+    vma->page_offset = kPage;
+    processes_[0].space().Map(std::move(vma));
+    ASSERT_EQ(
+        processes_[0].space().Store(core::VirtualAddress::OfPage(kPage), 1),
+        Access::kDone);
+    processes_[0].space().ForkInto(processes_[1].space());
+  }
+  void TearDown() override {
+    schedule_.EndAllHolds();
+    for (ModelProcess& process : processes_) process.Exit();
+  }
+
+  TestModel model_{"nodes { id: 0 capacity_pages: 64 } processes { pid: 1 }"};
+  ModelProcess processes_[2] = {ModelProcess(&model_.machine(), WithPid(11)),
+                                ModelProcess(&model_.machine(), WithPid(10))};
+  FaultSchedule schedule_{&model_.machine()};
+};
+
+TEST_F(SharedPageFaultTest, TheLowerPidsFaultTakesThePageFirst) {
+  for (ModelProcess& process : processes_) {
+    PageFault fault;
+    fault.kind = PageFaultKind::kLock;
+    // Only that of pid 10 ends.
+    if (process.id().pid == 10) fault.until = absl::Milliseconds(1);
+    schedule_.Add(process, kPage, fault);
+  }
+  schedule_.Start();
+  const auto holds = [this] {
+    int count = 0;
+    schedule_.ForEachHold([&](const PageHold&) { ++count; });
+    return count;
+  };
+  EXPECT_EQ(holds(), 1);
+  model_.fake_clock.Advance(absl::Milliseconds(1));
+  schedule_.Poll();
+  EXPECT_EQ(holds(), 0);
+}
+
 }  // namespace
 }  // namespace pageferry::model

@@ -23,10 +23,12 @@ using core::Mode;
 using testing::IsEmpty;
 
 constexpr uint64_t kSharedPages = 8192;
-constexpr uint64_t kPrivatePages = 7168;
+constexpr uint64_t kPrivatePages = 6144;
+constexpr uint64_t kSwapCachedPages = 1024;
 constexpr uint64_t kHugePages = 1024;  // base pages, in two huge ones
 constexpr uint64_t kSharedStart = 0x10000;
 constexpr uint64_t kPrivateStart = 0x20000;
+constexpr uint64_t kSwapCachedStart = 0x30000;
 constexpr uint64_t kHugeStart = 0x40000;
 
 // Two processes that share a file, one with private, huge and swap-cached
@@ -47,6 +49,9 @@ std::string Scenario() {
       " kind: REGION_KIND_FILE source: 'shared' }",
       " regions { start_address: ", at(kPrivateStart),
       " pages: ", kPrivatePages, " placements { node: 0 } }",
+      " regions { start_address: ", at(kSwapCachedStart),
+      " pages: ", kSwapCachedPages,
+      " swap_cached: true placements { node: 0 } }",
       " regions { start_address: ", at(kHugeStart), " pages: ", kHugePages,
       " kind: REGION_KIND_HUGE placements { node: 0 } } }\n"
       "processes { pid: 11 regions { start_address: ",
@@ -82,18 +87,73 @@ void CheckAfterEachPass(TestModel& model, Request& request, uint64_t* checks) {
   };
 }
 
-// Eight threads: three on the file through each process, and one on each of the
-// private parts.
+// Eight threads: three on the file through one process and two through the
+// other, and one on each of the private parts.
 void StartThreads(TestModel& model, WorkerThreads& threads) {
   const auto start = [&](int32_t pid, uint64_t page, uint64_t pages) {
     threads.Start({&model.space(pid), Pages(page, pages), false, {}});
   };
-  for (int i = 0; i < 3; ++i) {
-    start(10, kSharedStart, kSharedPages);
-    start(11, kSharedStart + 3, kSharedPages);
+  for (int pid : {10, 11, 10, 11, 10}) {
+    start(pid, pid == 10 ? kSharedStart : kSharedStart + 3, kSharedPages);
   }
   start(10, kPrivateStart, kPrivatePages);
+  start(10, kSwapCachedStart, kSwapCachedPages);
   start(10, kHugeStart, kHugePages);
+}
+
+// After Stop(): every thread got to its end and has found all its stores.
+void ExpectNothingWasLost(const WorkerThreads& threads) {
+  EXPECT_EQ(threads.ended_early(), 0u);
+  EXPECT_EQ(threads.lost_stores(), 0u);
+  EXPECT_GT(threads.stores(), 0u);
+}
+
+// A process with one thread that stores to 64 pages and has been to most.
+class WorkerThreadsTest : public testing::Test {
+ protected:
+  static constexpr uint64_t kPages = 64;
+
+  void SetUp() override {
+    threads_.Start({&model_.space(10), Pages(0x100, kPages), false, {}});
+    while (threads_.stores() < 10 * kPages) std::this_thread::yield();
+    ASSERT_TRUE(threads_.Hold(absl::Minutes(1)));
+  }
+
+  core::SystemClock clock_;
+  TestModel model_{R"pb(
+                     nodes { id: 0 capacity_pages: 256 }
+                     processes {
+                       pid: 10
+                       regions {
+                         start_address: 0x100000
+                         pages: 64
+                         placements { node: 0 }
+                       }
+                     }
+                   )pb",
+                   &clock_};
+  WorkerThreads& threads_ = model_.backend->world().threads();
+};
+
+TEST_F(WorkerThreadsTest, TheLastLookFindsEveryStoreThatIsNotThere) {
+  for (uint64_t page = 0; page < kPages; ++page) {
+    ASSERT_EQ(model_.space(10).Store(core::VirtualAddress::OfPage(0x100 + page),
+                                     ~uint64_t{0}),
+              Access::kDone);
+  }
+  EXPECT_EQ(threads_.lost_stores(), 0u);
+  threads_.Stop();
+  EXPECT_GT(threads_.lost_stores(), kPages / 2);
+  EXPECT_LE(threads_.lost_stores(), kPages);
+  EXPECT_EQ(threads_.ended_early(), 0u);
+}
+
+TEST_F(WorkerThreadsTest, AnEndBeforeTheStopIsCountedAndIsNoLoss) {
+  model_.backend->world().processes().at(10)->Exit();
+  threads_.Stop();
+  threads_.Stop();
+  EXPECT_EQ(threads_.ended_early(), 1u);
+  EXPECT_EQ(threads_.lost_stores(), 0u);
 }
 
 TEST(LostStoreStressTest, LosesNoStoreWhileEverythingMovesBackAndForth) {
@@ -103,7 +163,7 @@ TEST(LostStoreStressTest, LosesNoStoreWhileEverythingMovesBackAndForth) {
   StartThreads(model, threads);
   const std::vector<core::PageRun> everything = {
       Pages(kSharedStart, kSharedPages), Pages(kPrivateStart, kPrivatePages),
-      Pages(kHugeStart, kHugePages)};
+      Pages(kSwapCachedStart, kSwapCachedPages), Pages(kHugeStart, kHugePages)};
   constexpr Mode kModes[] = {Mode::kAsync, Mode::kSyncLight, Mode::kSync};
   const absl::Duration end = clock.Monotonic() + StressTime();
   uint64_t moved = 0;
@@ -126,8 +186,7 @@ TEST(LostStoreStressTest, LosesNoStoreWhileEverythingMovesBackAndForth) {
   } while ((clock.Monotonic() < end || round < 3) && !HasFailure());
   threads.Stop();
 
-  EXPECT_EQ(threads.lost_stores(), 0u);
-  EXPECT_GT(threads.stores(), 0u);
+  ExpectNothingWasLost(threads);
   EXPECT_GT(moved, requested / 2);
   EXPECT_EQ(checks, passes);
   model.backend->world().faults().EndAllHolds();
@@ -171,7 +230,7 @@ TEST(LostStoreStressTest, LosesNoStoreOfProcessesThatShareCopyOnWrite) {
     moved += Migrate(model, request).summary.moved_pages;
   }
   threads.Stop();
-  EXPECT_EQ(threads.lost_stores(), 0u);
+  ExpectNothingWasLost(threads);
   EXPECT_GT(moved, 0u);
   EXPECT_THAT(BrokenInvariantsAtRest(model.backend->world()), IsEmpty());
 }
@@ -191,7 +250,7 @@ TEST(LostStoreStressTest, TwoMigrationsOfOneProcessStayOutOfEachOthersWay) {
   migrate(1);
   other.join();
   model.backend->world().threads().Stop();
-  EXPECT_EQ(model.backend->world().threads().lost_stores(), 0u);
+  ExpectNothingWasLost(model.backend->world().threads());
   model.backend->world().faults().EndAllHolds();
   EXPECT_THAT(BrokenInvariantsAtRest(model.backend->world()), IsEmpty());
 }

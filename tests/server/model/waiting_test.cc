@@ -1,11 +1,16 @@
 // Waiting for pages, and the storage that is waited for.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <functional>
+#include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "server/core/clock.h"
 #include "server/model/memory.h"
 #include "server/model/storage.h"
@@ -26,6 +31,14 @@ class Counting final : public Bystanders {
   int at = 0;
   std::function<void()> then = [] {};
 };
+
+// Whether a thread of this process sleeps in the kernel.
+bool Sleeps(pid_t thread) {
+  std::ifstream file(absl::StrCat("/proc/self/task/", thread, "/stat"));
+  std::string stat;
+  std::getline(file, stat);
+  return absl::StrContains(stat, ") S ");
+}
 
 class WaitTableTest : public testing::Test {
  protected:
@@ -73,15 +86,24 @@ TEST_F(WaitTableTest, TheDeadlineEndsTheWait) {
 TEST_F(WaitTableTest, AThreadSleepsUntilTheLockIsLetGo) {
   ASSERT_TRUE(WaitTable::TryLockPage(page_));
   EXPECT_FALSE(WaitTable::TryLockPage(page_));
+  std::atomic<pid_t> waiting{0};
   std::atomic<bool> ours{true};
+  std::atomic<bool> theirs{false};
   std::thread other([&] {
+    waiting.store(gettid());
     waits_.LockPage(page_);
+    theirs.store(true);
     EXPECT_FALSE(ours.load());
     waits_.UnlockPage(page_);
   });
+  while (!theirs.load() && !(waiting.load() != 0 && Sleeps(waiting.load()))) {
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(theirs.load());
   ours.store(false);
   waits_.UnlockPage(page_);
   other.join();
+  EXPECT_TRUE(theirs.load());
   EXPECT_TRUE(WaitTable::TryLockPage(page_));
 }
 
