@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/core/refusal.h"
 #include "server/model/look.h"
 #include "server/model/scenario.h"
 #include "tests/server/model/coverage.h"
@@ -135,6 +136,23 @@ absl::Status Ask(TestModel& model, const Request& request) {
   return (*target)->NewMover(pages, request.parameters).status();
 }
 
+// Asks for the process that the scenario may keep from us.
+void CheckGuardedProcess(TestModel& model, const Drawn& drawn,
+                         Coverage& coverage) {
+  const absl::optional<core::RefusalReason> expected = drawn.guard();
+  const Request request = drawn.RequestOfGuarded();
+  const absl::Status status = Ask(model, request);
+  ASSERT_EQ(status.ok(), !expected.has_value()) << status;
+  if (expected.has_value()) {
+    EXPECT_EQ(core::RefusalOf(status).reason, *expected);
+    coverage.CountRefusal(core::RefusalOf(status).reason);
+    return;
+  }
+  const Observed observed = Migrate(model, request);
+  CheckAccounts(request, observed);
+  CheckResults(model, request, observed, {}, false);
+}
+
 // A hash of each page of all processes, by pid and page number.
 using Content = std::map<std::pair<int32_t, uint64_t>, uint64_t>;
 
@@ -193,6 +211,7 @@ std::vector<std::string> RunSeed(int seed, Coverage& coverage) {
     coverage.CountResults(observed);
     events.insert(events.end(), observed.events.begin(), observed.events.end());
   }
+  CheckGuardedProcess(model, drawn, coverage);
   if (compare) ExpectSameContent(world, content);
   world.faults().EndAllHolds();
   if (!drawn.breaks_books()) {
