@@ -10,6 +10,7 @@ namespace {
 
 using core::Outcome;
 using core::Reason;
+using core::RefusalReason;
 using google::protobuf::FieldDescriptor;
 
 std::string NameOf(Outcome outcome) {
@@ -25,6 +26,10 @@ std::string NameOf(PageFaultKind kind) {
   return absl::StrCat("held: ",
                       v1::PageFaultKind_Name(static_cast<int>(kind) +
                                              v1::PAGE_FAULT_KIND_LOCK));
+}
+std::string NameOf(RefusalReason reason) {
+  return reason == RefusalReason::kTargetNotMovable ? "refused: not movable"
+                                                    : "refused: not permitted";
 }
 std::string NameOf(const FieldDescriptor& field) {
   return absl::StrCat(field.containing_type()->name(), ".", field.name());
@@ -46,11 +51,13 @@ Coverage::Coverage() {
   for (int i = 1; i < core::kReasonCount; ++i) {
     counts_[NameOf(static_cast<Reason>(i))] = 0;
   }
-  // The kernel's answer to a malformed call, which the model never gets.
-  counts_.erase(NameOf(Reason::kInvalid));
   for (Reason reason : {Reason::kLocked, Reason::kWriteback, Reason::kPinned,
                         Reason::kBusy, Reason::kNumaHint}) {
     counts_[NameOfRetry(reason)] = 0;
+  }
+  for (RefusalReason reason :
+       {RefusalReason::kTargetNotMovable, RefusalReason::kKernelRefuses}) {
+    counts_[NameOf(reason)] = 0;
   }
 }
 
@@ -110,6 +117,8 @@ void Coverage::CountField(const google::protobuf::Message& message,
 void Coverage::CountHold(const PageHold& hold) {
   ++counts_[NameOf(hold.kind())];
 }
+
+void Coverage::CountRefusal(RefusalReason reason) { ++counts_[NameOf(reason)]; }
 
 void Coverage::CountResults(const Observed& observed) {
   for (const auto& [number, page] : observed.pages) {

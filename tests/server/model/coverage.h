@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "google/protobuf/message.h"
+#include "server/core/refusal.h"
 #include "server/model/page_hold.h"
 #include "tests/server/model/model_test_support.h"
 
@@ -16,14 +17,15 @@ namespace pageferry::model {
 
 // Begins with a count of zero for all that there is to reach: every value of
 // every enumeration and every switch that the scenario's schema has (but for
-// Threads), every hold, every outcome, every reason that the model gives, and
-// every one for which it tries again.
+// Threads), every hold, every outcome, every reason, every one for which the
+// model tries again, and the refusals of processes that are kept from it.
 class Coverage {
  public:
   Coverage();
 
   void CountScenario(const google::protobuf::Message& scenario);
   void CountHold(const PageHold& hold);
+  void CountRefusal(core::RefusalReason reason);
   void CountResults(const Observed& observed);
 
   // What was never reached.

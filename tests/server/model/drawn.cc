@@ -4,6 +4,12 @@
 #include "absl/strings/str_cat.h"
 
 namespace pageferry::model {
+namespace {
+
+constexpr int32_t kGuardedPid = 13;
+constexpr uint64_t kGuardedPages = 4;
+
+}  // namespace
 
 Drawn::Drawn(int seed) : random_(seed) {
   absl::StrAppend(&text_, "seed: ", seed, "\n");
@@ -16,8 +22,7 @@ Drawn::Drawn(int seed) : random_(seed) {
   DrawProcess(10);
   DrawProcess(11);
   if (Below(2) == 0) text_ += "processes { pid: 12 fork_of: 10 }\n";
-  absl::StrAppend(&text_, "processes { pid: 13", Flag("not_movable"),
-                  Flag("not_permitted"), " }\n");
+  DrawGuardedProcess();
   DrawFaults();
   DrawEvents();
 }
@@ -93,6 +98,25 @@ void Drawn::DrawProcess(int pid) {
   text_ += "}\n";
 }
 
+void Drawn::DrawGuardedProcess() {
+  const bool movable = Below(3) != 0;
+  const bool permitted = Below(3) != 0;
+  absl::StrAppend(
+      &text_, "processes { pid: ", kGuardedPid,
+      " regions { start_address: ", core::kHugePagePages * core::kPageBytes,
+      " pages: ", kGuardedPages, " placements { node: 0 } }",
+      movable ? "" : " not_movable: true",
+      permitted ? "" : " not_permitted: true", " }\n");
+  if (!permitted) guard_ = core::RefusalReason::kKernelRefuses;
+  if (!movable) guard_ = core::RefusalReason::kTargetNotMovable;
+}
+
+Request Drawn::RequestOfGuarded() const {
+  Request request = Move({Pages(core::kHugePagePages, kGuardedPages)});
+  request.pid = kGuardedPid;
+  return request;
+}
+
 void Drawn::DrawFaults() {
   // A page that takes another's slot breaks the books by design.
   breaks_books_ = Below(16) == 0;
@@ -154,6 +178,10 @@ DrawnRequest Drawn::DrawRequest() {
     }
   }
   if (request.runs.empty()) request.runs.push_back(regions.front());
+  // Where no process has a page.
+  if (Below(16) == 0) {
+    request.runs.push_back({core::kEndOfUserAddresses, 1 + Below(3)});
+  }
   request.nodes = {static_cast<int32_t>(Below(nodes_))};
   request.other_node = static_cast<int32_t>(Below(nodes_));
   if (Below(2) == 0) request.nodes.push_back((request.nodes[0] + 1) % nodes_);

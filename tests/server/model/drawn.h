@@ -11,6 +11,8 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "server/core/refusal.h"
 #include "tests/server/model/model_test_support.h"
 
 namespace pageferry::model {
@@ -40,6 +42,11 @@ class Drawn {
 
   DrawnRequest DrawRequest();
 
+  // A process besides, which may be kept from us: how a request to move its
+  // pages must be refused, if it must.
+  absl::optional<core::RefusalReason> guard() const { return guard_; }
+  Request RequestOfGuarded() const;
+
  private:
   uint64_t Below(uint64_t bound) { return random_() % bound; }
   std::string Flag(absl::string_view name, uint64_t one_in = 3);
@@ -47,12 +54,14 @@ class Drawn {
   void DrawNodes();
   void DrawFiles();
   void DrawProcess(int pid);
+  void DrawGuardedProcess();
   void DrawFaults();
   void DrawEvents();
 
   std::mt19937 random_;
   int nodes_ = 2;
   bool breaks_books_ = false;
+  absl::optional<core::RefusalReason> guard_;
   std::string text_;
   // By process: its regions, and which of them show balloons.
   std::vector<core::PageRun> runs_[2];
