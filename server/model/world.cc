@@ -10,8 +10,9 @@ World::World(core::Clock* clock, const MachineTraits& traits)
 }
 
 World::~World() {
-  threads_.Stop();
+  // A thread that waits for what a fault holds would never end.
   faults_.EndAllHolds();
+  threads_.Stop();
 }
 
 core::Topology World::ReadTopology() const {
