@@ -109,7 +109,9 @@ class TextReport : public MigrationReport {
       out << "... and " << unlisted_ << " more; --verbose lists them all\n";
     }
     if (listed_ > 0) out << "\n";
-    if (!migrations_.empty()) {
+    if (!totals.summarized) {
+      PrintNoSummary();
+    } else {
       PrintHead(totals.summary);
       PrintCounts(totals.summary);
       PrintFailures(totals.summary);
@@ -186,6 +188,13 @@ class TextReport : public MigrationReport {
         NodeText(result.has_node(), result.node()),
         absl::StrCat(result.passes()), Word(result.outcome()),
         why ? Word(result.reason()) : "-");
+  }
+
+  // The answer broke off: what the migration has done is not known here.
+  void PrintNoSummary() {
+    if (migrations_.empty()) return;
+    console_->out << "migration " << migrations_.front()
+                  << ": no summary arrived; pageferry list says what it did\n";
   }
 
   void PrintHead(const v1::MigrationSummary& summary) {

@@ -60,6 +60,7 @@ void AddCounts(const v1::MigrationSummary& part, v1::MigrationSummary* total) {
 }  // namespace
 
 void MigrationTotals::Add(const v1::MigrationSummary& part) {
+  summarized = true;
   AddCounts(part, &summary);
   AddFailures(part, &summary);
   AddMovedTo(part, &summary);

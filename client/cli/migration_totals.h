@@ -13,6 +13,8 @@ struct MigrationTotals {
   // The summaries so far, added up; the stop reason is that of the first
   // request that did not complete.
   v1::MigrationSummary summary;
+  // Whether there was any.
+  bool summarized = false;
   // Pages of requests that were never sent, because something came before.
   uint64_t unsent_pages = 0;
   // Pages of a request whose answer broke off: perhaps they moved.

@@ -240,6 +240,9 @@ TEST_F(MigrateTest, AnswerThatBreaksOffLeavesPagesUnknown) {
   EXPECT_EQ(run.exit_code, kExitFailed);
   EXPECT_THAT(run.err, AllOf(HasSubstr("may or may not have moved: 3\n"),
                              HasSubstr("without a summary")));
+  EXPECT_EQ(run.out,
+            "migration m-1: no summary arrived; pageferry list says what it "
+            "did\n");
 }
 
 TEST_F(MigrateTest, LongListsBecomeSeveralRequestsWithOneSummary) {
