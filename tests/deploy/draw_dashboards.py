@@ -86,7 +86,7 @@ def main():
             daemons[instance] = ModelDaemon(path)
     prometheus = Prometheus(
         ROOT / "deploy/prometheus/rules.yaml",
-        {name: daemon.address for name, daemon in daemons.items()})
+        {name: daemon.metrics_address() for name, daemon in daemons.items()})
     try:
         for daemon in daemons.values():
             threads.append(threading.Thread(target=keep_moving,

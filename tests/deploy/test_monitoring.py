@@ -70,7 +70,8 @@ class Monitoring(unittest.TestCase):
             cls.addClassCleanup(cls.daemons[instance].close)
         cls.prometheus = Prometheus(
             ROOT / "deploy/prometheus/rules.yaml",
-            {name: daemon.address for name, daemon in cls.daemons.items()})
+            {name: daemon.metrics_address()
+             for name, daemon in cls.daemons.items()})
         cls.addClassCleanup(cls.prometheus.close)
         end = time.monotonic() + DEADLINE_S
         while len(cls.prometheus.query("pageferry_build_info")) < 2:

@@ -64,11 +64,15 @@ class Daemon:
         return subprocess.run(self.cli_command(*arguments), text=True,
                               capture_output=True, check=False, **keywords)
 
+    def metrics_address(self):
+        """Where it can be scraped: "127.0.0.1:4711"."""
+        return next(line["metrics_address"] for line in self.log_lines()
+                    if "metrics_address" in line)
+
     def metrics(self):
         """The samples of one scrape, by name with labels."""
-        address = next(line["metrics_address"] for line in self.log_lines()
-                       if "metrics_address" in line)
-        with urllib.request.urlopen(f"http://{address}/metrics") as reply:
+        with urllib.request.urlopen(
+                f"http://{self.metrics_address()}/metrics") as reply:
             text = reply.read().decode()
         samples = {}
         for line in text.splitlines():
