@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/model/pages_on_node.h"
+
 namespace pageferry::model {
 namespace {
 
@@ -14,28 +16,6 @@ using core::StopReason;
 // Few enough that cancel and results are prompt, many enough that the cost of a
 // batch vanishes.
 constexpr uint32_t kBatchPages = 512;
-
-// New pages on one node and no other.
-class PagesOnNode final : public NewPages {
- public:
-  PagesOnNode(Machine& machine, core::NodeId node)
-      : machine_(machine), node_(node) {}
-
-  Page* get_new_page(const Page& page) override {
-    // A transparent huge page is split before it moves, so it needs one frame.
-    const bool hugetlb = page.Has(PageFlag::kHugetlb);
-    Page* const new_page =
-        machine_.memory.Allocate(node_, hugetlb ? core::kHugePagePages : 1);
-    if (new_page != nullptr && hugetlb) new_page->Set(PageFlag::kHugetlb);
-    return new_page;
-  }
-
-  void put_new_page(Page& new_page) override { machine_.memory.Put(new_page); }
-
- private:
-  Machine& machine_;
-  const core::NodeId node_;
-};
 
 void Answered(PageAttempt& attempt, Answer answer,
               Reason reason = Reason::kNone) {

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/model/look.h"
 #include "server/model/migrate.h"
+#include "server/model/pages_on_node.h"
 #include "tests/server/model/decision_cell.h"
 
 namespace pageferry::model {
@@ -11,23 +12,6 @@ namespace {
 
 using core::NodeId;
 using testing::IsEmpty;
-
-class NewPagesOnNode1 final : public NewPages {
- public:
-  explicit NewPagesOnNode1(Machine* machine) : machine_(*machine) {}
-
-  Page* get_new_page(const Page& page) override {
-    const bool hugetlb = page.Has(PageFlag::kHugetlb);
-    Page* const new_page =
-        machine_.memory.Allocate(NodeId(1), hugetlb ? core::kHugePagePages : 1);
-    if (new_page != nullptr && hugetlb) new_page->Set(PageFlag::kHugetlb);
-    return new_page;
-  }
-  void put_new_page(Page& new_page) override { machine_.memory.Put(new_page); }
-
- private:
-  Machine& machine_;
-};
 
 // Calls the core's function for a cell's page, as a pass does.
 class CoreTest {
@@ -84,7 +68,7 @@ class CoreTest {
   }
 
   MoveResult Try(Page& page, Page& folio) {
-    NewPagesOnNode1 new_pages(&model_.machine());
+    PagesOnNode new_pages(model_.machine(), NodeId(1));
     return folio.Has(PageFlag::kHugetlb)
                ? unmap_and_move_huge_page(context_, new_pages, folio)
                : unmap_and_move(context_, new_pages, page);

@@ -104,7 +104,7 @@ class PageHoldTest : public testing::Test {
                    )pb"};
 };
 
-// Holds that are a flag of the page while they last.
+// A hold that shows in the flags of the page while it lasts.
 struct FlagCase {
   PageFaultKind kind;
   uint64_t page;
@@ -201,10 +201,13 @@ TEST_F(PageHoldTest, PagesOfTheWrongKindCannotBeHeldSo) {
   EXPECT_EQ(Hold(PageFaultKind::kUnmap, kAnonymous), nullptr);  // no hold
 }
 
+// Holds that show in the page's flags.
+constexpr PageFaultKind kFlagKinds[] = {
+    PageFaultKind::kLock, PageFaultKind::kWriteback, PageFaultKind::kIsolate,
+    PageFaultKind::kAnotherWriter};
+
 TEST_F(PageHoldTest, TheEndOfAHoldDoesNotTouchTheFramesNextPage) {
-  for (PageFaultKind kind :
-       {PageFaultKind::kLock, PageFaultKind::kWriteback,
-        PageFaultKind::kIsolate, PageFaultKind::kAnotherWriter}) {
+  for (PageFaultKind kind : kFlagKinds) {
     SCOPED_TRACE(static_cast<int>(kind));
     Page* const page = PageAt(kAnonymous);
     auto hold = Hold(kind, kAnonymous);
@@ -221,9 +224,7 @@ TEST_F(PageHoldTest, TheEndOfAHoldDoesNotTouchTheFramesNextPage) {
 }
 
 TEST_F(PageHoldTest, TheEndOfAHoldLeavesAFreeFrameWithoutFlags) {
-  for (PageFaultKind kind :
-       {PageFaultKind::kLock, PageFaultKind::kWriteback,
-        PageFaultKind::kIsolate, PageFaultKind::kAnotherWriter}) {
+  for (PageFaultKind kind : kFlagKinds) {
     SCOPED_TRACE(static_cast<int>(kind));
     Page* const page = PageAt(kAnonymous);
     auto hold = Hold(kind, kAnonymous);
