@@ -23,6 +23,11 @@ std::string RandomPrefix() {
   return absl::StrFormat("%016x", (high << 32) | (low & 0xffffffffu));
 }
 
+absl::Status ShuttingDown() {
+  return Refuse(RefusalReason::kShuttingDown,
+                "this daemon is shutting down; retry on its successor");
+}
+
 uint32_t CountMode(const auto& migrations, Mode mode) {
   return static_cast<uint32_t>(std::count_if(
       migrations.begin(), migrations.end(),
@@ -66,10 +71,7 @@ MigrationRegistry::MigrationRegistry(const Options& options, Clock* clock)
 absl::StatusOr<std::shared_ptr<Migration>> MigrationRegistry::Admit(
     MigrationRequest request) {
   MutexLock lock(&mutex_);
-  if (draining_) {
-    return Refuse(RefusalReason::kShuttingDown,
-                  "this daemon is shutting down; retry on its successor");
-  }
+  if (draining_) return ShuttingDown();
   if (const std::shared_ptr<Migration> twin = FindDouble(request)) {
     Refusal refusal;
     refusal.reason = RefusalReason::kRequestIdRunning;
@@ -180,6 +182,15 @@ void MigrationRegistry::BeginDrain() {
 
 bool MigrationRegistry::Idle() const {
   return queued_.empty() && running_.empty();
+}
+
+absl::Status MigrationRegistry::CheckNotDraining() const {
+  return draining() ? ShuttingDown() : absl::OkStatus();
+}
+
+bool MigrationRegistry::draining() const {
+  MutexLock lock(&mutex_);
+  return draining_;
 }
 
 bool MigrationRegistry::AwaitIdle(absl::Duration timeout) {

@@ -108,6 +108,10 @@ class MigrationRegistry {
   // Refuses new migrations from now on and asks all others to stop.
   void BeginDrain();
 
+  // kShuttingDown after BeginDrain().
+  absl::Status CheckNotDraining() const;
+  bool draining() const;
+
   // Waits until none is queued or running, or `timeout` has passed; returns
   // whether none is. Blocks.
   bool AwaitIdle(absl::Duration timeout);

@@ -101,7 +101,11 @@ std::vector<MetricFamily> RegistryCollector::Collect() const {
     AddSample(&in_flight, {{"mode", label}}, registry_->running(mode));
     AddSample(&queued, {{"mode", label}}, registry_->queued(mode));
   }
-  return {in_flight, queued};
+  MetricFamily draining = GaugeFamily(
+      "pageferry_draining",
+      "1 from when the daemon was asked to end until it has ended.");
+  AddSample(&draining, {}, registry_->draining() ? 1 : 0);
+  return {in_flight, queued, draining};
 }
 
 std::vector<MetricFamily> BackendCollector::Collect() const {
@@ -137,6 +141,12 @@ std::vector<MetricFamily> ProcCollector::Collect() const {
   add(GaugeFamily("process_virtual_memory_bytes",
                   "Virtual memory of this process."),
       figures.virtual_bytes);
+  add(GaugeFamily("process_virtual_memory_max_bytes",
+                  "Virtual memory that this process may have; 2^64 - 1 is "
+                  "unlimited."),
+      figures.max_virtual_bytes);
+  add(GaugeFamily("process_threads", "Threads of this process."),
+      figures.threads);
   add(GaugeFamily("process_open_fds", "File descriptors that are open."),
       figures.open_descriptors);
   add(GaugeFamily("process_max_fds", "File descriptors that may be open."),

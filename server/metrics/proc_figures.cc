@@ -1,5 +1,6 @@
 #include "server/metrics/proc_figures.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -42,6 +43,15 @@ std::vector<absl::string_view> LineFields(absl::string_view text,
   return {};
 }
 
+// The soft limit in the line that begins with `name`, as setrlimit(2) writes
+// it: RLIM_INFINITY where there is none.
+absl::optional<double> SoftLimit(absl::string_view limits,
+                                 absl::string_view name) {
+  const auto fields = LineFields(limits, name);
+  if (!fields.empty() && fields[0] == "unlimited") return RLIM_INFINITY;
+  return NumberAt(fields, 0);
+}
+
 absl::optional<double> CountEntries(const std::string& directory) {
   std::error_code error;
   std::filesystem::directory_iterator entries(directory, error);
@@ -73,12 +83,14 @@ ProcessFigures ParseProcessFigures(absl::string_view stat,
     if (field(22) && boot) {
       figures.start_time_seconds = *boot + *field(22) / ticks_per_second;
     }
+    figures.threads = field(20);
     figures.virtual_bytes = field(23);
     if (field(24)) {
       figures.resident_bytes = *field(24) * sysconf(_SC_PAGESIZE);
     }
   }
-  figures.max_descriptors = NumberAt(LineFields(limits, "Max open files"), 0);
+  figures.max_descriptors = SoftLimit(limits, "Max open files");
+  figures.max_virtual_bytes = SoftLimit(limits, "Max address space");
   return figures;
 }
 

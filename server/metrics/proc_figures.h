@@ -16,6 +16,8 @@ struct ProcessFigures {
   absl::optional<double> start_time_seconds;  // since the Unix epoch
   absl::optional<double> resident_bytes;
   absl::optional<double> virtual_bytes;
+  absl::optional<double> max_virtual_bytes;  // 2^64 - 1: unlimited
+  absl::optional<double> threads;
   absl::optional<double> open_descriptors;
   absl::optional<double> max_descriptors;
 };

@@ -39,7 +39,6 @@ MigrationService::MigrationService(const ServiceContext* context,
       locate_(kLocateThreads) {}
 
 void MigrationService::BeginDrain() {
-  draining_ = true;
   context_->registry->BeginDrain();
 }
 
@@ -58,7 +57,7 @@ StreamReactor<Response>* MigrationService::StartOn(
   auto* reactor = NewReactor<Response>(context);
   front_->Post([this, request, method, stream = reactor->stream(),
                 caller = context_->identify_caller(context).name] {
-    absl::Status status = CheckNotDraining();
+    absl::Status status = context_->registry->CheckNotDraining();
     if (status.ok()) status = CheckReady();
     if (status.ok()) status = StartMigration(*request, caller, stream);
     if (status.ok()) {
@@ -121,12 +120,6 @@ absl::Status MigrationService::CheckReady() const {
                       capabilities.not_ready_reason);
 }
 
-absl::Status MigrationService::CheckNotDraining() const {
-  if (!draining_) return absl::OkStatus();
-  return core::Refuse(core::RefusalReason::kShuttingDown,
-                      "this daemon is shutting down; retry on its successor");
-}
-
 grpc::ServerWriteReactor<v1::LocatePagesResponse>*
 MigrationService::LocatePages(grpc::CallbackServerContext* context,
                               const v1::LocatePagesRequest* request) {
@@ -141,7 +134,7 @@ MigrationService::LocatePages(grpc::CallbackServerContext* context,
 void MigrationService::Locate(const v1::LocatePagesRequest& request,
                               const std::string& caller,
                               const std::shared_ptr<Stream>& stream) {
-  absl::Status status = CheckNotDraining();
+  absl::Status status = context_->registry->CheckNotDraining();
   auto plan = std::make_shared<LocatePagesPlan>();
   if (status.ok()) {
     absl::StatusOr<LocatePagesPlan> read = PlanLocatePages(request);

@@ -7,7 +7,6 @@
 #ifndef PAGEFERRY_SERVER_SERVICE_MIGRATION_SERVICE_H_
 #define PAGEFERRY_SERVER_SERVICE_MIGRATION_SERVICE_H_
 
-#include <atomic>
 #include <memory>
 #include <string>
 
@@ -69,7 +68,6 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   StreamReactor<Response>* StartOn(grpc::CallbackServerContext* context,
                                    const Request* request, const char* method);
   absl::Status CheckReady() const;
-  absl::Status CheckNotDraining() const;
   void Locate(const v1::LocatePagesRequest& request, const std::string& caller,
               const std::shared_ptr<Stream>& stream);
   absl::Status Cancel(const v1::CancelMigrationRequest& request,
@@ -79,7 +77,6 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   const Refuser* const refuser_;
   CallCounter* const calls_;
   WorkerPool* const front_;
-  std::atomic<bool> draining_ = false;
   MigrationRunner runner_;
   WorkerPool locate_;
 };

@@ -62,6 +62,15 @@ TEST(RegistryCollectorTest, CountsWhatWaitsAndWhatRuns) {
             0);
 }
 
+TEST(RegistryCollectorTest, TellsOfADrain) {
+  core::SystemClock clock;
+  core::MigrationRegistry registry({}, &clock);
+  const RegistryCollector collector(&registry);
+  EXPECT_EQ(SampleOf(collector, "pageferry_draining"), 0);
+  registry.BeginDrain();
+  EXPECT_EQ(SampleOf(collector, "pageferry_draining"), 1);
+}
+
 TEST(BackendCollectorTest, TellsOfNodes) {
   core::Node near;
   near.id = NodeId(0);

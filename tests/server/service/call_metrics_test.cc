@@ -58,7 +58,25 @@ TEST_F(CallMetricsTest, ARefusalCountsByItsCode) {
   EXPECT_FALSE(migrations_->CancelMigration(&context, request, &response).ok());
   EXPECT_EQ(Of("handled_total", "MigratePages", "InvalidArgument"), 1);
   EXPECT_EQ(Of("handled_total", "CancelMigration", "NotFound"), 1);
+  EXPECT_EQ(Of("started_total", "CancelMigration"), 1);
+  EXPECT_EQ(Of("msg_received_total", "CancelMigration"), 1);
   EXPECT_EQ(Of("msg_sent_total", "CancelMigration"), 0);
+}
+
+TEST_F(CallMetricsTest, AUnaryCallHasOneMessageEachWay) {
+  Start();
+  grpc::ClientContext context;
+  v1::ListMigrationsResponse response;
+  ASSERT_TRUE(migrations_
+                  ->ListMigrations(&context, v1::ListMigrationsRequest(),
+                                   &response)
+                  .ok());
+  Stop();  // the call ends after its client has the answer
+  EXPECT_EQ(Of("started_total", "ListMigrations"), 1);
+  EXPECT_EQ(Of("msg_received_total", "ListMigrations"), 1);
+  EXPECT_EQ(Of("msg_sent_total", "ListMigrations"), 1);
+  EXPECT_EQ(Of("handled_total", "ListMigrations", "OK"), 1);
+  EXPECT_EQ(Of("handling_seconds", "ListMigrations"), 1);
 }
 
 TEST_F(CallMetricsTest, AClientThatGoesAwayIsACancelledCall) {
@@ -97,7 +115,8 @@ TEST_F(CallMetricsTest, MadeUpMethodsAreNotCounted) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   for (const auto& family : calls_.collectable()->Collect()) {
     for (const auto& metric : family.metric) {
-      EXPECT_EQ(metric.counter.value, 0);
+      EXPECT_EQ(metric.counter.value, 0) << family.name;
+      EXPECT_EQ(metric.histogram.sample_count, 0u) << family.name;
     }
   }
 }
