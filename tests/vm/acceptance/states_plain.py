@@ -2,7 +2,7 @@
 
 import look
 from states import PAGES, all_have, on, span, state, write_file
-from support import PAGE, Target, wait_for
+from support import PAGE, Target, set_numa_balancing, wait_for
 from asking import Case
 
 ALL_MOVE = f"MOVED {PAGES}"
@@ -173,11 +173,11 @@ def hint(process, addresses):
     before = look.vmstat("numa_pte_updates")
     process.spin()
     try:
-        write_file("/proc/sys/kernel/numa_balancing", 1)
+        set_numa_balancing(1)
         wait_for(lambda: numa_hints(process.pid, addresses, before),
                  "NUMA hints", seconds=90)
     finally:
-        write_file("/proc/sys/kernel/numa_balancing", 0)
+        set_numa_balancing(0)
         process.rest()
 
 
