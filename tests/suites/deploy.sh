@@ -106,7 +106,8 @@ check "an unknown group of packages is refused" \
 check "an unknown suite is refused" usage_error tests/run.sh nonsense
 check "promtool check metrics on a live scrape" scrape
 check "promtool check rules" promtool check rules deploy/prometheus/rules.yaml
-check "promtool test rules" promtool test rules deploy/prometheus/rules_test.yaml
+check "promtool test rules" promtool test rules \
+  deploy/prometheus/*_test.yaml
 check "promtool check config" promtool check config \
   deploy/prometheus/prometheus.yaml
 check "promtool check config, Kubernetes" kubernetes_config
