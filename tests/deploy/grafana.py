@@ -6,6 +6,8 @@ import re
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "deploy/grafana"
 NAMES = ("fleet", "node")
+# At a scrape a second, for the shortest step.
+RATE_INTERVAL = "4s"
 ALL = object()  # of a variable: "All" is chosen
 REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::(\w+))?\})")
 META = re.compile(r"[\\$^*{}\[\]'+?.()|]")
@@ -55,14 +57,12 @@ def panels(dashboard):
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
-def targets(dashboard):
-    """(title of the panel, target) of all there are; the title of one of
-    several says which."""
-    for panel in panels(dashboard):
-        for target in panel["targets"]:
-            more = (f": {target['legendFormat']}"
-                    if len(panel["targets"]) > 1 else "")
-            yield panel["title"] + more, target
+def titles(panel):
+    """A title for each of its targets."""
+    several = len(panel["targets"]) > 1
+    return [panel["title"] +
+            (f" ({target['legendFormat']})" if several else "")
+            for target in panel["targets"]]
 
 
 def annotations(dashboard):
