@@ -87,19 +87,23 @@ class Monitoring(unittest.TestCase):
                 if "noValue" in panel["fieldConfig"]["defaults"]}
         self.assertEqual(self.empty | WITHOUT_TIERS, said)
 
+    def asked_for(self, query):
+        """The labels of each of the series that a query names."""
+        found = [self.prometheus.get("series", **{"match[]": selector})
+                 for selector in selectors(query)]
+        self.assertTrue(found)
+        return found
+
     def check_clusters(self, name, clusters, expected, **chosen):
         """That a dashboard asks for series of these clusters only, and for some
-        of each; and that the panels of one cluster have data too."""
+        of each; and that its panels have data then."""
         for title, query in self.queries(name, cluster=clusters, **chosen):
             with self.subTest(panel=title, query=query):
-                named = selectors(query)
-                self.assertTrue(named)
-                for selector in named:
-                    found = self.prometheus.get("series", **{
-                        "match[]": selector})
-                    self.assertEqual(
-                        {series["cluster"] for series in found}, expected)
-                self.assertTrue(self.answer(query))
+                for series in self.asked_for(query):
+                    self.assertEqual({labels["cluster"] for labels in series},
+                                     expected)
+                if expected:
+                    self.assertTrue(self.answer(query))
 
     def test_fleet_shows_the_clusters_that_are_chosen(self):
         self.check_clusters("fleet", "east", {"east"})
@@ -110,6 +114,18 @@ class Monitoring(unittest.TestCase):
     def test_node_shows_a_machine_of_the_cluster_that_is_chosen(self):
         self.check_clusters("node", "east", {"east"}, node=EAST[1])
         self.check_clusters("node", ["east", "west"], {"west"}, node=WEST[1])
+        self.check_clusters("node", "west", set(), node=EAST[1])
+
+    def test_each_shows_the_modes_that_are_chosen(self):
+        for name in grafana.NAMES:
+            for modes in (["ASYNC"], ["ASYNC", "SYNC"]):
+                for title, query in self.queries(name, node=EAST[1],
+                                                 mode=modes):
+                    with self.subTest(panel=title, query=query):
+                        for series in self.asked_for(query):
+                            self.assertIn(
+                                {labels.get("mode") for labels in series},
+                                ({None}, set(modes)))
 
     def value(self, name, title, **chosen):
         (_, value), = self.prometheus.query(

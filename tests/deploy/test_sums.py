@@ -80,38 +80,39 @@ class Sums(unittest.TestCase):
                 return migration["progress"]
         return None
 
-    def wait_until_stuck(self, client):
-        """All that it has printed by then, and the migration's id."""
+    def read_until(self, client, kind, count):
+        """All that it has printed once it has said that often that kind of
+        thing, and the migration's id."""
         lines = []
-        while len([line for line in lines if "pass_completed" in line]) < 3:
+        while len([line for line in lines if f'{{"{kind}"' in line]) < count:
             lines.append(client.stdout.readline())
             self.assertTrue(lines[-1], lines)
         return lines, json.loads(lines[0])["started"]["migration_id"]
 
-    def cancel(self, number):
-        """By another client, while it waits."""
-        command = self.daemon.cli_command("migrate", *stuck(number))
-        with subprocess.Popen(command, text=True,
-                              stdout=subprocess.PIPE) as client:
-            lines, migration_id = self.wait_until_stuck(client)
+    def client(self, arguments):
+        return subprocess.Popen(self.daemon.cli_command("migrate", *arguments),
+                                text=True, stdout=subprocess.PIPE)
+
+    def cancel(self, *arguments):
+        """By another client, while it waits in its first forced pass."""
+        with self.client(arguments) as client:
+            lines, migration_id = self.read_until(client, "pass_completed", 3)
             self.daemon.cli("cancel", migration_id)
             lines += client.stdout.readlines()
-        self.enter(stuck(number), "".join(lines))
+        self.enter(arguments, "".join(lines))
 
-    def vanish(self, number):
-        """The client does, while it waits."""
-        command = self.daemon.cli_command("migrate", *stuck(number))
-        with subprocess.Popen(command, text=True,
-                              stdout=subprocess.PIPE) as client:
-            _, migration_id = self.wait_until_stuck(client)
+    def vanish(self, kind, count, *arguments):
+        """The client does, once it has been told so much."""
+        with self.client(arguments) as client:
+            _, migration_id = self.read_until(client, kind, count)
             client.send_signal(signal.SIGKILL)
-        self.enter_unseen(stuck(number), migration_id)
+        self.enter_unseen(arguments, migration_id)
 
-    def time_out(self, number):
+    def time_out(self, *arguments):
         """The client gives up."""
-        done = self.daemon.cli("--timeout", "1s", "migrate", *stuck(number))
+        done = self.daemon.cli("--timeout", "1s", "migrate", *arguments)
         started = json.loads(done.stdout.splitlines()[0])["started"]
-        self.enter_unseen(stuck(number), started["migration_id"])
+        self.enter_unseen(arguments, started["migration_id"])
 
     def enter_unseen(self, arguments, migration_id):
         progress = wait_for(lambda: self.listed(migration_id),
@@ -162,9 +163,11 @@ class Sums(unittest.TestCase):
         """All at the same time, some without a client that would know."""
         self.start(every_reason.SCENARIO)
         self.in_parallel([
-            (self.cancel, 0), (self.vanish, 1), (self.time_out, 2),
-            (self.migrate, *stuck(3), "--time-budget", "500ms"),
-            (self.cancel, 4), (self.vanish, 5),
+            (self.cancel, *stuck(0)), (self.cancel, *stuck(1)),
+            (self.vanish, "pass_completed", 3, *stuck(2)),
+            (self.vanish, "pass_completed", 3, *stuck(3)),
+            (self.time_out, *stuck(4)),
+            (self.migrate, *stuck(5), "--time-budget", "500ms"),
             *((self.migrate, "--pid", "100", *call)
               for call in THERE_AND_BACK)])
         self.check()
@@ -172,6 +175,19 @@ class Sums(unittest.TestCase):
             {key[3]: count for key, count in self.books.told.items()
              if key[:3] == ("migrations", "MigratePages", "SYNC")},
             {"CANCELLED": 5, "TIME_BUDGET": 1})
+
+    def test_of_migrations_that_are_stopped_while_pages_move(self):
+        """There are 2,048 pages, which would take eight seconds."""
+        self.start(every_reason.SCENARIO)
+        slow = ("--pid", "100", "--all", "--from", "0", "--to", "1", "--mode",
+                "async", "--rate", "1M")
+        self.vanish("results", 3, *slow)
+        self.migrate(*slow, "--time-budget", "500ms")
+        self.time_out(*slow)
+        self.check()
+        self.assertEqual(
+            {key[3]: count for key, count in self.books.told.items()
+             if key[0] == "migrations"}, {"CANCELLED": 2, "TIME_BUDGET": 1})
 
     def test_dry_runs_count_nothing_of_that(self):
         self.start(HOSTILE_MIX)
