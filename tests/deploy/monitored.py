@@ -42,9 +42,11 @@ def talkative():
 
 class Monitored:
     """Two daemons, each in a cluster of its own, and a third one that is down.
-    `span`: while things went wrong."""
+    `idle`, `span`: begin and end of the time in which they had nothing to do,
+    and of that in which things went wrong."""
 
     def __init__(self, add_cleanup):
+        begin = time.time()
         self.daemons = {}
         for name in (EAST, WEST):
             self.daemons[name] = ModelDaemon(every_reason.SCENARIO)
@@ -58,11 +60,12 @@ class Monitored:
         targets[DOWN] = f"127.0.0.1:{nobody.getsockname()[1]}"
         self.prometheus = Prometheus(RULES, targets)
         add_cleanup(self.prometheus.close)
-        self.span = None
         self.await_count(len(self.daemons),
                          'rate(pageferry_requested_pages_total{mode="SYNC"}'
                          f"[{grafana.RATE_INTERVAL}])")
         self.await_scrapes()
+        self.idle = begin, time.time()
+        self.span = None
 
     def await_count(self, count, expression):
         wait_for(lambda: len(self.prometheus.query(expression)) >= count,
