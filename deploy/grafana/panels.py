@@ -1,5 +1,6 @@
 """What a Grafana dashboard is made of, with Pageferry's habits: each panel has
-a title, a description and a unit, and stands next to the one before it."""
+a title, a description and a unit, and stands next to the one before it. A
+panel that is empty while all is well says so with `noValue`."""
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH = 24
@@ -56,39 +57,34 @@ def series(title, description, unit, queries, stacked=False, **defaults):
               "showPoints": "never",
               "stacking": {"mode": "normal" if stacked else "none"}}
     options = {"legend": {"displayMode": "table", "placement": "right",
-                          "calcs": ["lastNotNull"], "showLegend": True},
+                          "calcs": ["lastNotNull"], "sortBy": "Last *",
+                          "sortDesc": True, "showLegend": True},
                "tooltip": {"mode": "multi", "sort": "desc"}}
     return panel("timeseries", title, description, unit, queries, options,
                  custom=custom, min=0, **defaults)
 
 
-def stat(title, description, unit, query, steps, decimals=None, link=None):
+def stat(title, description, unit, query, steps, decimals=None, **defaults):
     """`steps`: [(from this value on, colour)]."""
     options = {"reduceOptions": {"calcs": ["lastNotNull"]},
                "colorMode": "value", "graphMode": "area"}
-    defaults = {"thresholds": {"mode": "absolute", "steps": [
-        {"value": value, "color": colour} for value, colour in steps]}}
+    defaults["thresholds"] = {"mode": "absolute", "steps": [
+        {"value": value, "color": colour} for value, colour in steps]}
     if decimals is not None:
         defaults["decimals"] = decimals
-    if link is not None:
-        defaults["links"] = [link]
     return panel("stat", title, description, unit, {title: query}, options,
                  **defaults)
 
 
-def bars(title, description, unit, queries, link=None):
+def bars(title, description, unit, queries, link, **defaults):
     """One bar for each series, as it is now."""
     options = {"displayMode": "basic", "orientation": "horizontal",
                "reduceOptions": {"calcs": ["lastNotNull"]}}
-    defaults = {"min": 0, "max": 1, "thresholds": {
-        "mode": "absolute", "steps": [
-            {"value": None, "color": "green"},
-            {"value": 0.05, "color": "orange"},
-            {"value": 0.2, "color": "red"}]}}
-    if link is not None:
-        defaults["links"] = [link]
+    steps = [{"value": None, "color": "green"},
+             {"value": 0.05, "color": "orange"}, {"value": 0.2, "color": "red"}]
     made = panel("bargauge", title, description, unit, queries, options,
-                 **defaults)
+                 min=0, max=1, links=[link],
+                 thresholds={"mode": "absolute", "steps": steps}, **defaults)
     for target in made["targets"]:
         target.update(instant=True, range=False)
     return made

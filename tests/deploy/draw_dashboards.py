@@ -5,13 +5,13 @@ scrapes two real daemons, on one of which pages are pinned for a while.
     PAGEFERRY_BIN=build/dev/bin tests/deploy/draw_dashboards.py
 """
 
-import json
 import pathlib
 import re
 import tempfile
 import threading
 import time
 
+import grafana
 import svg
 from model_daemon import ROOT, ModelDaemon
 from prometheus_server import Prometheus
@@ -33,7 +33,8 @@ page_faults {
   from_try: 90 tries: 600
 }
 """
-VARIABLES = {"cluster": ".*", "mode": ".*", "__rate_interval": "6s"}
+VARIABLES = {"cluster": grafana.ALL, "mode": grafana.ALL,
+             "__rate_interval": "6s"}
 
 
 def keep_moving(daemon, ending):
@@ -53,27 +54,24 @@ def legend_text(template, labels):
                   template)
 
 
-def answer(prometheus, target, node, span):
+def answer(prometheus, dashboard, target, node, span):
     """[(legend, [(time, value)])] over the span."""
-    expression = target["expr"]
-    for name, value in {**VARIABLES, "node": node}.items():
-        expression = expression.replace(f"${name}", value)
-    found = prometheus.get("query_range", query=expression, start=span[0],
-                           end=span[1], step=1)["result"]
-    return [(legend_text(target["legendFormat"], series["metric"]),
-             [(moment, float(value)) for moment, value in series["values"]])
-            for series in found]
+    query = grafana.filled(target["expr"], dashboard,
+                           {**VARIABLES, "node": node})
+    return [(legend_text(target["legendFormat"], labels), points)
+            for labels, points in prometheus.query_range(query, span)]
 
 
 def draw(prometheus, name, node, span):
-    folder = ROOT / "deploy/grafana"
-    panels = json.loads((folder / f"{name}.json").read_text("utf-8"))["panels"]
-    drawn = [svg.Panel(panel, [answer(prometheus, target, node, span)
+    dashboard = grafana.load(name)
+    panels = dashboard["panels"]
+    drawn = [svg.Panel(panel, [answer(prometheus, dashboard, target, node, span)
                                for target in panel.get("targets", ())],
                        span).draw() for panel in panels]
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"]
                  for panel in panels)
-    (folder / f"{name}.svg").write_text(svg.document(drawn, height), "utf-8")
+    (grafana.FOLDER / f"{name}.svg").write_text(svg.document(drawn, height),
+                                                "utf-8")
 
 
 def main():
@@ -86,7 +84,8 @@ def main():
             daemons[instance] = ModelDaemon(path)
     prometheus = Prometheus(
         ROOT / "deploy/prometheus/rules.yaml",
-        {name: daemon.metrics_address() for name, daemon in daemons.items()})
+        {("lab", name): daemon.metrics_address()
+         for name, daemon in daemons.items()})
     try:
         for daemon in daemons.values():
             threads.append(threading.Thread(target=keep_moving,
@@ -95,7 +94,7 @@ def main():
         time.sleep(SECONDS)
         now = time.time()
         span = now - SECONDS + 8, now
-        draw(prometheus, "fleet", ".*", span)
+        draw(prometheus, "fleet", grafana.ALL, span)
         draw(prometheus, "node", "machine-b", span)
     finally:
         ending.set()

@@ -29,20 +29,20 @@ def _listening_port(pid):
 
 
 class Prometheus:
-    """Scrapes `targets` ({instance: address}) every second, with the rules of
-    deploy/prometheus."""
+    """Scrapes `targets`, {(cluster, instance): address}, every second, with
+    `rules` (a file)."""
 
     def __init__(self, rules, targets):
         self._folder = tempfile.TemporaryDirectory(prefix="prometheus-")
         folder = pathlib.Path(self._folder.name)
+        self._targets = folder / "targets.json"
+        self.scrape(targets)
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(rules)],
             "scrape_configs": [{
                 "job_name": "pageferry",
-                "static_configs": [
-                    {"targets": [address], "labels": {"instance": instance}}
-                    for instance, address in targets.items()]}]}
+                "file_sd_configs": [{"files": [str(self._targets)]}]}]}
         # JSON is YAML too.
         (folder / "prometheus.yaml").write_text(json.dumps(config), "utf-8")
         self._log = folder / "log"
@@ -60,6 +60,16 @@ class Prometheus:
         while not self._ready():
             self._check_alive()
             time.sleep(0.05)
+
+    def scrape(self, targets):
+        """From now on these."""
+        text = json.dumps([
+            {"targets": [address],
+             "labels": {"cluster": cluster, "instance": instance}}
+            for (cluster, instance), address in targets.items()])
+        fresh = self._targets.with_suffix(".new")
+        fresh.write_text(text, "utf-8")
+        fresh.rename(self._targets)
 
     def _check_alive(self):
         if self._process.poll() is not None:
@@ -83,6 +93,17 @@ class Prometheus:
         """[(labels, value)] now."""
         return [(sample["metric"], float(sample["value"][1]))
                 for sample in self.get("query", query=expression)["result"]]
+
+    def query_range(self, expression, span):
+        """[(labels, [(time, value)])], at each second counted back from its
+        end; without values that are no number."""
+        begin, end = span
+        found = self.get("query_range", query=expression, end=end, step=1,
+                         start=end - int(end - begin))["result"]
+        series = [(one["metric"], [(moment, float(value))
+                                   for moment, value in one["values"]
+                                   if value != "NaN"]) for one in found]
+        return [(labels, points) for labels, points in series if points]
 
     def close(self):
         self._process.terminate()

@@ -12,7 +12,7 @@ MOST_LEGENDS = 9
 def number_text(value, unit):
     """As Grafana writes it, more or less."""
     if not math.isfinite(value):
-        return "" if value != value else "more"
+        return "more"
     if unit == "percentunit":
         return f"{value * 100:.1f} %"
     if unit == "s" and 0 < abs(value) < 1:
@@ -38,8 +38,8 @@ class Panel:
         place = panel["gridPos"]
         self._x, self._y = place["x"] * COLUMN, place["y"] * ROW
         self._width, self._height = place["w"] * COLUMN, place["h"] * ROW
-        self._unit = panel.get("fieldConfig", {}).get("defaults", {}).get(
-            "unit", "short")
+        self._defaults = panel.get("fieldConfig", {}).get("defaults", {})
+        self._unit = self._defaults.get("unit", "short")
         self._out = []
 
     def draw(self):
@@ -52,8 +52,12 @@ class Panel:
                 f'"{self._width - 4}" height="{self._height - 4}" rx="3" '
                 'fill="#fff" stroke="#ddd"/>')
             self._text(10, 19, self._panel["title"], 12, "#222", "bold")
-            {"stat": self._stat, "timeseries": self._lines,
-             "bargauge": self._bars, "heatmap": self._heat}[kind]()
+            if self._series:
+                {"stat": self._stat, "timeseries": self._lines,
+                 "bargauge": self._bars, "heatmap": self._heat}[kind]()
+            else:
+                self._text(12, self._height * 0.7, self._defaults.get(
+                    "noValue", "No data"), 12)
         return "\n".join(self._out)
 
     def _text(self, x, y, text, size=10, colour="#555", weight="normal"):
@@ -63,7 +67,7 @@ class Panel:
             f"{html.escape(text)}</text>")
 
     def _stat(self):
-        value = self._series[0][1][-1][1] if self._series else math.nan
+        value = self._series[0][1][-1][1]
         self._text(12, self._height * 0.7, number_text(value, self._unit), 26,
                    "#1a7f37")
 
@@ -87,16 +91,16 @@ class Panel:
         return x, y
 
     def _lines(self):
-        custom = self._panel["fieldConfig"]["defaults"].get("custom", {})
+        custom = self._defaults.get("custom", {})
         stacked = custom.get("stacking", {}).get("mode") == "normal"
         # What is nothing all the time is said by its absence.
         shown = [(legend, points) for legend, points in self._series
                  if any(value > 0 for _, value in points)]
-        shown.sort(key=lambda series: -max(value for _, value in series[1]))
+        shown.sort(key=lambda series: -series[1][-1][1])
         below, curves = {}, []
         for legend, points in shown:
             points = [(time, value + (below.get(time, 0) if stacked else 0))
-                      for time, value in points if value == value]
+                      for time, value in points]
             below.update(points)
             curves.append((legend, points))
         highest = max((value for _, points in curves for _, value in points),

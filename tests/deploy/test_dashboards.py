@@ -1,13 +1,11 @@
 """What must hold of each dashboard, whatever it shows."""
 
 import itertools
-import json
-import pathlib
 import subprocess
 import sys
 import unittest
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "deploy/grafana"
+import grafana
 
 
 def overlap(a, b):
@@ -18,19 +16,16 @@ def overlap(a, b):
 class Dashboards(unittest.TestCase):
 
     def setUp(self):
-        self.dashboards = {
-            name: json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
-            for name in ("fleet", "node")}
+        self.dashboards = {name: grafana.load(name) for name in grafana.NAMES}
 
     def panels(self):
         for name, dashboard in self.dashboards.items():
-            for panel in dashboard["panels"]:
-                if panel["type"] != "row":
-                    yield name, panel
+            for panel in grafana.panels(dashboard):
+                yield name, panel
 
     def test_the_files_are_what_their_source_says(self):
         done = subprocess.run(
-            [sys.executable, "-B", FOLDER / "generate.py", "--check"],
+            [sys.executable, "-B", grafana.FOLDER / "generate.py", "--check"],
             capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
 
@@ -66,7 +61,18 @@ class Dashboards(unittest.TestCase):
             for target in panel["targets"]:
                 with self.subTest(dashboard=name, panel=panel["title"]):
                     self.assertIn('cluster=~"$cluster"', target["expr"])
-                    self.assertIn('instance=~"$node"', target["expr"])
+                    # One value is no expression (Substitution).
+                    self.assertIn('instance=~"$node"' if name == "fleet" else
+                                  'instance="$node"', target["expr"])
+
+    def test_what_is_most_stands_first(self):
+        for name, panel in self.panels():
+            if panel["type"] != "timeseries":
+                continue
+            with self.subTest(dashboard=name, panel=panel["title"]):
+                legend = panel["options"]["legend"]
+                self.assertEqual((legend["sortBy"], legend["sortDesc"]),
+                                 ("Last *", True))
 
     def test_each_leads_to_the_other(self):
         for here, there in (("fleet", "node"), ("node", "fleet")):
@@ -74,6 +80,38 @@ class Dashboards(unittest.TestCase):
                 [link["url"].partition("?")[0]
                  for link in self.dashboards[here]["links"]],
                 [f"/d/pageferry-{there}"])
+
+
+class Substitution(unittest.TestCase):
+    """tests/deploy/grafana.py does as Grafana does."""
+
+    DASHBOARD = {"templating": {"list": [
+        {"name": "several", "multi": True, "includeAll": True,
+         "allValue": ".*"},
+        {"name": "one", "multi": False, "includeAll": False}]}}
+
+    def check(self, text, value, expected):
+        self.assertEqual(grafana.filled(text, self.DASHBOARD, {
+            name: value for name in ("several", "one")}), expected)
+
+    def test_a_variable_can_be_named_in_two_ways(self):
+        self.check("a $one b ${one} c", "x", "a x b x c")
+
+    def test_names_are_whole(self):
+        with self.assertRaises(KeyError):
+            self.check("$one_more", "x", "")
+
+    def test_values_of_a_variable_that_can_have_several_are_escaped(self):
+        self.check('"$several"', "a.b:1", r'"a\\.b:1"')
+        self.check('"$several"', ["a.b", "c"], r'"(a\\.b|c)"')
+        self.check('"${several}"', grafana.ALL, '".*"')
+
+    def test_the_value_of_a_variable_with_one_is_left_as_it_is(self):
+        self.check('"$one"', "a.b:1", '"a.b:1"')
+
+    def test_an_expression_can_be_asked_for(self):
+        self.check("`${one:regex}`", "a.b", r"`a\.b`")
+        self.check("`${several:regex}`", ["a.b", "c"], r"`(a\.b|c)`")
 
 
 if __name__ == "__main__":

@@ -1,150 +1,185 @@
 """Dashboards and rules against a real Prometheus that scrapes two real
 daemons, on which everything goes wrong."""
 
-import json
 import re
-import threading
-import time
 import unittest
 
-from model_daemon import ROOT, ModelDaemon
-from prometheus_server import Prometheus
+import every_reason
+import grafana
+from every_reason import messages
+from monitored import DOWN, EAST, WEST, Monitored
 
-# What Grafana puts in for variables. "All" is ".*", as the dashboards say.
-VARIABLES = {"cluster": ".*", "mode": ".*", "__rate_interval": "20s"}
-DEADLINE_S = 120
-
-
-class BusyDaemon(ModelDaemon):
-    """Its pages migrate there and back, all the time. Some calls are refused,
-    some are dry runs, some have a budget that is too small."""
-
-    CALLS = [("migrate", "--pid", "100", "--all", "--from", origin, "--to", to,
-              "--mode", mode, *more)
-             for mode in ("async", "sync-light", "sync")
-             for more in ((), ("--dry-run",), ("--time-budget", "1ms"))
-             for origin, to in (("0", "1"), ("1", "0"))] + [
-        ("migrate", "--pid", "100", "--all", "--from", "0", "--to", "2",
-         "--mode", "async"),
-        ("migrate", "--pid", "9", "--all", "--to", "1", "--mode", "sync"),
-        ("locate", "--pid", "100"), ("topology",), ("list",)]
-
-    def __init__(self):
-        super().__init__()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._work)
-        self._thread.start()
-
-    def _work(self):
-        while not self._ending.is_set():
-            for call in self.CALLS:
-                self.cli(*call)
-
-    def close(self):
-        self._ending.set()
-        self._thread.join()
-        super().close()
+# Panels of which nothing is above 0, and why that is right.
+ZERO = {
+    ("node", "Daemons down"): "the machine that is looked at is up",
+    ("node", "Corrections"): "the model backend has no statuses besides its "
+                             "results, which could be wrong",
+}
+# Panels that are empty on machines which are not like the modelled ones.
+WITHOUT_TIERS = {("fleet", "Free memory by tier"), ("fleet", "Memory by tier")}
 
 
-def filled(expression, **variables):
-    """With its variables put in, as Grafana does."""
-    for name, value in {**VARIABLES, **variables}.items():
-        expression = expression.replace(f"${name}", value)
-    return expression
+def values(**chosen):
+    """Of the variables, all that is not chosen."""
+    return {"cluster": grafana.ALL, "node": grafana.ALL, "mode": grafana.ALL,
+            "__rate_interval": grafana.RATE_INTERVAL, **chosen}
 
 
-def expressions(dashboard):
-    """(title of the panel, expression) of all there are."""
-    for panel in dashboard["panels"]:
-        for target in panel.get("targets", ()):
-            yield panel["title"], target["expr"]
+def selectors(query):
+    """The parts of a query that name series, without their ranges."""
+    return re.findall(r"[a-z_:]\w*(?::\w+)*\{[^{}]*\}", query)
 
 
 class Monitoring(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.daemons = {}
-        for instance in ("machine-a", "machine-b"):
-            cls.daemons[instance] = BusyDaemon()
-            cls.addClassCleanup(cls.daemons[instance].close)
-        cls.prometheus = Prometheus(
-            ROOT / "deploy/prometheus/rules.yaml",
-            {name: daemon.metrics_address()
-             for name, daemon in cls.daemons.items()})
-        cls.addClassCleanup(cls.prometheus.close)
-        end = time.monotonic() + DEADLINE_S
-        while len(cls.prometheus.query("pageferry_build_info")) < 2:
-            assert time.monotonic() < end, "no two daemons were scraped"
-            time.sleep(0.2)
-        cls.dashboards = {
-            name: json.loads((ROOT / f"deploy/grafana/{name}.json").read_text(
-                "utf-8")) for name in ("fleet", "node")}
+        cls.monitored = Monitored(cls.addClassCleanup)
+        cls.prometheus = cls.monitored.prometheus
+        cls.dashboards = {name: grafana.load(name) for name in grafana.NAMES}
+        # What an idle daemon shows nothing of.
+        cls.empty = {
+            (name, title) for name in grafana.NAMES
+            for title, query in cls.queries(name, node=EAST[1])
+            if not cls.prometheus.query_range(query, cls.monitored.idle)}
+        cls.monitored.go_wrong()
 
-    def wait_for_series(self, expression):
-        """The number of series, once there are some with a value."""
-        end = time.monotonic() + DEADLINE_S
-        while True:
-            found = [value for _, value in self.prometheus.query(expression)
-                     if value == value]  # a quantile of nothing is NaN
-            if found or time.monotonic() > end:
-                return len(found)
-            time.sleep(0.5)
+    @classmethod
+    def queries(cls, name, **chosen):
+        """(title, query) of all there are in a dashboard, with these values of
+        variables."""
+        dashboard = cls.dashboards[name]
+        for panel in grafana.panels(dashboard):
+            for title, target in zip(grafana.titles(panel), panel["targets"]):
+                yield title, grafana.filled(target["expr"], dashboard,
+                                            values(**chosen))
 
-    def check_dashboard(self, name, node):
-        print(f"\n{name}: panel, number of series")
-        for title, expression in expressions(self.dashboards[name]):
-            with self.subTest(panel=title, expression=expression):
-                query = filled(expression, node=node)
-                self.assertNotIn("$", query)
-                series = self.wait_for_series(query)
-                print(f"  {series:>4}  {title}")
-                self.assertGreater(series, 0)
+    def answer(self, query):
+        return self.prometheus.query_range(query, self.monitored.span)
+
+    def check_panels(self, name, **chosen):
+        print(f"\n{name}: series, of them above 0 at some time, panel")
+        for title, query in self.queries(name, **chosen):
+            with self.subTest(panel=title, query=query):
+                series = self.answer(query)
+                above = sum(any(value > 0 for _, value in points)
+                            for _, points in series)
+                cause = ZERO.get((name, title))
+                print(f"  {len(series):>4} {above:>4}  {title}",
+                      f"({cause})" if cause else "")
+                self.assertTrue(series)
+                self.assertEqual(above == 0, cause is not None)
 
     def test_each_panel_of_fleet_has_data(self):
-        self.check_dashboard("fleet", ".*")
+        self.check_panels("fleet")
 
     def test_each_panel_of_node_has_data(self):
-        self.check_dashboard("node", "machine-a")
+        self.check_panels("node", node=EAST[1])
 
-    def test_failures_and_retries_have_every_reason_that_is_caused(self):
-        for metric in ("failed", "retried"):
-            for reason in ("LOCKED", "PINNED", "BUSY"):
-                self.assertGreater(self.wait_for_series(
-                    f"pageferry_{metric}_pages_total{{reason=\"{reason}\"}} "
-                    "> 0"), 0, f"{metric} {reason}")
+    def test_what_is_empty_while_nothing_happens_says_so(self):
+        said = {(name, panel["title"])
+                for name in grafana.NAMES
+                for panel in grafana.panels(self.dashboards[name])
+                if "noValue" in panel["fieldConfig"]["defaults"]}
+        self.assertEqual(self.empty | WITHOUT_TIERS, said)
 
-    def test_annotations_and_variables_can_be_evaluated(self):
+    def asked_for(self, query):
+        """The labels of each of the series that a query names."""
+        found = [self.prometheus.get("series", **{"match[]": selector})
+                 for selector in selectors(query)]
+        self.assertTrue(found)
+        return found
+
+    def check_clusters(self, name, clusters, expected, **chosen):
+        """That a dashboard asks for series of these clusters only, and for some
+        of each; and that its panels have data then."""
+        for title, query in self.queries(name, cluster=clusters, **chosen):
+            with self.subTest(panel=title, query=query):
+                for series in self.asked_for(query):
+                    self.assertEqual({labels["cluster"] for labels in series},
+                                     expected)
+                if expected:
+                    self.assertTrue(self.answer(query))
+
+    def test_fleet_shows_the_clusters_that_are_chosen(self):
+        self.check_clusters("fleet", "east", {"east"})
+        self.check_clusters("fleet", ["east"], {"east"})
+        self.check_clusters("fleet", ["east", "west"], {"east", "west"})
+        self.check_clusters("fleet", grafana.ALL, {"east", "west"})
+
+    def test_node_shows_a_machine_of_the_cluster_that_is_chosen(self):
+        self.check_clusters("node", "east", {"east"}, node=EAST[1])
+        self.check_clusters("node", ["east", "west"], {"west"}, node=WEST[1])
+        self.check_clusters("node", "west", set(), node=EAST[1])
+
+    def test_each_shows_the_modes_that_are_chosen(self):
+        for name in grafana.NAMES:
+            for modes in (["ASYNC"], ["ASYNC", "SYNC"]):
+                for title, query in self.queries(name, node=EAST[1],
+                                                 mode=modes):
+                    with self.subTest(panel=title, query=query):
+                        for series in self.asked_for(query):
+                            self.assertIn(
+                                {labels.get("mode") for labels in series},
+                                ({None}, set(modes)))
+
+    def value(self, name, title, **chosen):
+        (_, value), = self.prometheus.query(
+            dict(self.queries(name, **chosen))[title])
+        return value
+
+    def test_a_machine_is_known_by_its_name_and_not_by_one_like_it(self):
+        for name in grafana.NAMES:
+            for machine, down in ((EAST, 0), (DOWN, 1)):
+                with self.subTest(dashboard=name, machine=machine):
+                    self.assertEqual(
+                        [self.value(name, title, node=machine[1])
+                         for title in ("Daemons up", "Daemons down")],
+                        [1 - down, down])
+
+    def test_variables_offer_what_there_is(self):
         for dashboard in self.dashboards.values():
-            for annotation in dashboard["annotations"]["list"]:
-                self.prometheus.query(
-                    filled(annotation["target"]["expr"], node=".*"))
-            for variable in dashboard["templating"]["list"]:
-                if variable["type"] != "query" or variable["name"] != "node":
-                    continue
-                metric, label = re.fullmatch(
-                    r"label_values\((.*), (\w+)\)",
-                    filled(variable["query"]["query"])).groups()
-                self.wait_for_series(metric)
-                self.assertEqual(
-                    {labels[label] for labels, _
-                     in self.prometheus.query(metric)}, set(self.daemons))
+            def offered(name, cluster):
+                return grafana.choices(self.prometheus, dashboard, name,
+                                       values(cluster=cluster))
+            self.assertEqual(offered("cluster", grafana.ALL), ["east", "west"])
+            self.assertEqual(offered("node", grafana.ALL), [EAST[1], WEST[1]])
+            self.assertEqual(offered("node", ["east", "west"]),
+                             [EAST[1], WEST[1]])
+            self.assertEqual(offered("node", "west"), [WEST[1]])
+
+    def test_each_reason_occurs_that_can(self):
+        reasons = {name.removeprefix("PAGE_REASON_")
+                   for name in messages.PageReason.keys()[1:]}
+        print("\nreason:", ", ".join(every_reason.METRICS), "pages")
+        counted = {
+            (labels["cluster"], metric, labels["reason"]): pages
+            for metric in every_reason.METRICS
+            for labels, pages in self.prometheus.query(
+                f"sum by (cluster, reason) (pageferry_{metric}_pages_total)")}
+        self.assertEqual(set(counted), {
+            (cluster, metric, reason) for cluster in ("east", "west")
+            for metric in every_reason.METRICS for reason in reasons})
+        self.assertLessEqual(
+            set(every_reason.IMPOSSIBLE),
+            {(metric, reason) for _, metric, reason in counted})
+        for reason in sorted(reasons):
+            print(f"  {reason}:", *(int(counted["east", metric, reason])
+                                    for metric in every_reason.METRICS))
+        for (cluster, metric, reason), pages in counted.items():
+            with self.subTest(cluster=cluster, metric=metric, reason=reason):
+                cause = every_reason.IMPOSSIBLE.get((metric, reason))
+                self.assertEqual(pages == 0, cause is not None, cause)
 
     def test_each_rule_is_healthy_and_each_record_has_data(self):
-        end = time.monotonic() + DEADLINE_S
-        while True:
-            rules = [rule for group in self.prometheus.get("rules")["groups"]
-                     for rule in group["rules"]]
-            if all(rule["health"] != "unknown" for rule in rules) or (
-                    time.monotonic() > end):
-                break
-            time.sleep(0.5)
+        rules = [rule for group in self.prometheus.get("rules")["groups"]
+                 for rule in group["rules"]]
         self.assertGreater(len(rules), 10)
         for rule in rules:
             with self.subTest(rule=rule["name"]):
                 self.assertEqual(rule["health"], "ok", rule.get("lastError"))
                 if rule["type"] == "recording":
-                    self.assertGreater(self.wait_for_series(rule["name"]), 0)
+                    self.assertTrue(self.answer(rule["name"]))
 
 
 if __name__ == "__main__":

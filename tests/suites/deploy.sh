@@ -113,7 +113,7 @@ check "promtool check config" promtool check config \
 check "promtool check config, Kubernetes" kubernetes_config
 check "the dashboards' types" tests/deploy/check_dashboards.sh
 export PAGEFERRY_BIN="$PWD/build/dev/bin"
-for test in test_runbook test_dashboards test_sums; do
+for test in test_runbook test_dashboards test_sums test_drain; do
   check "$test" unit_tests "$test"
 done
 check "dashboards and rules with data" unit_tests test_monitoring

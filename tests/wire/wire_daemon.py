@@ -49,11 +49,12 @@ from pageferry.v1 import node_pb2_grpc  # noqa: E402
 
 
 class Daemon:
-    """The services of one daemon, each call with a deadline."""
+    """The services of one daemon, each call with a deadline. `options`: more of
+    the channel's."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, options=()):
         self.channel = grpc.insecure_channel(
-            endpoint, options=[("grpc.max_send_message_length", -1)])
+            endpoint, options=[("grpc.max_send_message_length", -1), *options])
         self._migrations = migration_pb2_grpc.MigrationServiceStub(self.channel)
         self._nodes = node_pb2_grpc.NodeServiceStub(self.channel)
 
