@@ -201,8 +201,8 @@ void Daemon::Drain() {
   log_->Info("draining", {{"grace_time_seconds", options_.grace_time}});
   const Watchdog watchdog(options_.grace_time, [this] {
     log_->Error(
-        "ended with work left behind: a call into the kernel has not returned "
-        "within the grace time");
+        "ended with work left behind: a call into the kernel has not returned, "
+        "or a client has not read, within the grace time");
     _exit(kExitFailure);
   });
   SetReady(false);

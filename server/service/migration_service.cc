@@ -38,9 +38,7 @@ MigrationService::MigrationService(const ServiceContext* context,
       runner_(context, refuser),
       locate_(kLocateThreads) {}
 
-void MigrationService::BeginDrain() {
-  context_->registry->BeginDrain();
-}
+void MigrationService::BeginDrain() { context_->registry->BeginDrain(); }
 
 template <typename Response>
 StreamReactor<Response>* MigrationService::NewReactor(

@@ -1,11 +1,15 @@
 """What must hold of each dashboard, whatever it shows."""
 
 import itertools
+import re
 import subprocess
 import sys
 import unittest
 
 import grafana
+from model_daemon import ROOT
+
+RULES = ROOT / "deploy/prometheus/rules.yaml"
 
 
 def overlap(a, b):
@@ -28,6 +32,18 @@ class Dashboards(unittest.TestCase):
             [sys.executable, "-B", grafana.FOLDER / "generate.py", "--check"],
             capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_failures_that_count_are_those_of_the_rules(self):
+        listed = re.compile(
+            r"pageferry_failed_pages_total\{[^}]*(reason=~\"[^\"]*\")")
+        rules = set(listed.findall(RULES.read_text("utf-8")))
+        self.assertEqual(len(rules), 1)
+        for name, dashboard in self.dashboards.items():
+            with self.subTest(dashboard=name):
+                found = {match for panel in grafana.panels(dashboard)
+                         for target in panel["targets"]
+                         for match in listed.findall(target["expr"])}
+                self.assertEqual(found, rules)
 
     def test_identities(self):
         uids = [dashboard["uid"] for dashboard in self.dashboards.values()]

@@ -67,10 +67,10 @@ TEST_F(CallMetricsTest, AUnaryCallHasOneMessageEachWay) {
   Start();
   grpc::ClientContext context;
   v1::ListMigrationsResponse response;
-  ASSERT_TRUE(migrations_
-                  ->ListMigrations(&context, v1::ListMigrationsRequest(),
-                                   &response)
-                  .ok());
+  ASSERT_TRUE(
+      migrations_
+          ->ListMigrations(&context, v1::ListMigrationsRequest(), &response)
+          .ok());
   Stop();  // the call ends after its client has the answer
   EXPECT_EQ(Of("started_total", "ListMigrations"), 1);
   EXPECT_EQ(Of("msg_received_total", "ListMigrations"), 1);
