@@ -90,6 +90,7 @@ TEST_F(CallMetricsTest, AClientThatGoesAwayIsACancelledCall) {
     context.TryCancel();
     EXPECT_FALSE(reader->Finish().ok());
   }
+  AwaitStop(*registry_->List().at(0));  // the server knows as well
   backend_.call_gate().Open();
   ASSERT_TRUE(service_->AwaitIdle(absl::InfiniteDuration()));
   Stop();

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <stdlib.h>
 
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -179,6 +180,12 @@ MigrationRecord ServiceTest::Migrate(const v1::MigratePagesRequest& request) {
   grpc::ClientContext context;
   const auto reader = migrations_->MigratePages(&context, request);
   return ReadAll(reader.get());
+}
+
+void ServiceTest::AwaitStop(core::Migration& migration) {
+  while (migration.control().stop() == core::StopReason::kNone) {
+    std::this_thread::yield();
+  }
 }
 
 MigrationRecord ServiceTest::ReadAll(

@@ -101,6 +101,8 @@ class ServiceTest : public testing::Test {
                                          int32_t destination = 1);
   MigrationRecord Migrate(const v1::MigratePagesRequest& request);
   MigrationRecord ReadAll(grpc::ClientReader<v1::MigratePagesResponse>* reader);
+  // Waits until the migration has been asked to stop.
+  static void AwaitStop(core::Migration& migration);
 
   FakeBackend backend_;
   RecordingTelemetry telemetry_;

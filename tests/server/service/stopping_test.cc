@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "tests/server/service/service_fixture.h"
@@ -27,13 +26,6 @@ class StoppingTest : public ServiceTest {
   // Waits until no migration runs or waits.
   void AwaitIdle() {
     EXPECT_TRUE(registry_->AwaitIdle(absl::InfiniteDuration()));
-  }
-
-  // Waits until the migration has been asked to stop.
-  static void AwaitStop(core::Migration& migration) {
-    while (migration.control().stop() == core::StopReason::kNone) {
-      std::this_thread::yield();
-    }
   }
 
   static constexpr uint64_t kPages = 16;
