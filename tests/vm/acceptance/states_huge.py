@@ -2,6 +2,7 @@
 hugetlb pages that have or lack one."""
 
 import contextlib
+import time
 
 import look
 from states import all_have, span, state, write_file
@@ -167,17 +168,31 @@ def filled(process, room_bytes, kept=0):
         with open(POOL.format(1), encoding="ascii") as pool:
             hog = int(pool.read())
         left = room_bytes + look.low_watermark_bytes(1)
-        missing_bytes = max(0, left - look.free_bytes(1))
+        missing_bytes = max(0, left - settled_free_bytes(1))
         hog -= missing_bytes // (ALL * look.PAGE) + 1
         write_file(POOL.format(1), hog)
         start = process.map(hog * ALL, hugetlb=True, reserve=True)
+        settled_free_bytes(1)
         try:
             yield
         finally:
             process.unmap(start, hog * ALL)
 
 
+def settled_free_bytes(node):
+    """Free memory of a node, once the kernel does not go on reclaiming there:
+    it was woken by who took the rest."""
+    before = None
+    while True:
+        free = look.free_bytes(node)
+        if before is not None and abs(free - before) < SETTLED:
+            return free
+        before = free
+        time.sleep(0.2)
+
+
 ROOM = 2 << 20
+SETTLED = 256 << 10
 NO_ROOM = (r"FAILED NO_MEMORY \d+(, MOVED \d+)?"
            r"(, NOT_ATTEMPTED ABORTED \d+)?")
 
@@ -186,11 +201,12 @@ NO_ROOM = (r"FAILED NO_MEMORY \d+(, MOVED \d+)?"
 @state("destination full", NO_ROOM, sync=NO_ROOM + r"|MOVED \d+")
 def full(lab, _):
     process = lab.process()
-    pages = 4 * ROOM // look.PAGE
-    addresses = process.written(pages)
     with filled(process, ROOM):
+        # What was reclaimed in pieces too small for huge pages is free, too.
+        pages = (look.free_bytes(1) + 4 * ROOM) // look.PAGE
+        addresses = process.written(pages)
         yield Case(process.pid, addresses, as_range=True)
-    process.unmap(addresses[0], pages)
+        process.unmap(addresses[0], pages)
 
 
 @state("hugetlb, destination full", NO_ROOM, sync=NO_ROOM + r"|MOVED \d+")
