@@ -34,6 +34,10 @@ def write(path, value):
         file.write(str(value))
 
 
+# Of a target that is to get frames which another had.
+HEIR_PAGES = 60000
+
+
 def frames_of(target, index=0):
     """The page frame of each page of a region."""
     region = target.region(index)
@@ -238,9 +242,28 @@ class AKilledDaemonLeavesNothingThatMovesFrames(KernelFidelityTest):
                                 int(read(f"{region}/end")) // PAGE))
         return frames
 
+    def end_what_is_left(self):
+        """For the tests that follow, where this one has failed."""
+        if read(f"{KDAMONDS}/nr_kdamonds") != "0":
+            if self.kdamond_is_on():
+                write(f"{KDAMONDS}/0/state", "off")
+            write(f"{KDAMONDS}/nr_kdamonds", "0")
+
+    def heirs(self, frames):
+        """As many targets on node 0 as it takes to have some of the frames:
+        which free ones come first is the kernel's affair."""
+        found = []
+        while look.free_bytes(0) > HEIR_PAGES * PAGE * 2:
+            found.append(self.target(f"anon:{HEIR_PAGES}:0",
+                                     options=("--idle",)))
+            if len(frames.intersection(frames_of(found[-1]))) > 100:
+                return found
+        return self.fail("nobody has inherited the frames")
+
     def test_no_frame_moves_afterwards_and_the_next_start_cleans_up(self):
         target = self.target("anon:40000:0", options=("--idle",))
         trace = Trace()
+        self.addCleanup(self.end_what_is_left)
         self.kill_in_the_middle(target)
         frames = self.listed_frames()
         # What was in the air comes to its end.
@@ -248,10 +271,7 @@ class AKilledDaemonLeavesNothingThatMovesFrames(KernelFidelityTest):
                  "the end of the application")
         self.check_intact(target)
         # Now all these frames are free, and become somebody else's.
-        heir = self.target("anon:60000:0", options=("--idle",))
-        inherited = [index for index, frame in enumerate(frames_of(heir))
-                     if frame in frames]
-        self.assertGreater(len(inherited), 100)
+        heirs = self.heirs(frames)
         before = trace.damon()
         self.assertEqual({move["mode"] for move in before}, {"MIGRATE_ASYNC"})
         tried = self.figure("nr_tried")
@@ -260,7 +280,8 @@ class AKilledDaemonLeavesNothingThatMovesFrames(KernelFidelityTest):
                  "four hundred rounds of the kdamond", seconds=120)
         self.assertEqual(trace.damon(), before)
         self.assertEqual(self.figure("sz_tried"), len(frames) * PAGE)
-        self.assertEqual(set(heir.nodes()), {0})
+        for heir in heirs:
+            self.assertEqual(set(heir.nodes()), {0})
 
         again = self.own_daemon()
         self.assertEqual(read(f"{KDAMONDS}/nr_kdamonds"), "0")
@@ -268,7 +289,8 @@ class AKilledDaemonLeavesNothingThatMovesFrames(KernelFidelityTest):
         summary = self.prefer_kernel(again, fresh)
         self.assertEqual(summary.moved_pages, 2000)
         self.assertGreater(summary.kernel_fidelity_pages, 1000)
-        self.assertEqual(set(heir.nodes()), {0})
+        for heir in heirs:
+            self.assertEqual(set(heir.nodes()), {0})
         self.check_intact(fresh)
 
     def test_a_living_daemons_slot_is_not_taken_for_a_left_over(self):
