@@ -139,8 +139,8 @@ class WholeProcessTest(ProcessTest):
         target.close()
 
     def test_hints_do_not_hide_a_running_process(self):
-        support.set_numa_balancing(1)
         target = self.target("anon:20000:1", options=("--cpu", "0"))
+        support.set_numa_balancing(1)  # from here on the kernel moves them, too
         support.wait_for(
             lambda: support.KERNEL != "6.1" or
             any(node < 0 for node in target.nodes()) or
