@@ -10,13 +10,13 @@
 
 namespace pageferry::metrics {
 
-// This process. Empty where it cannot be read.
+// This process. Empty where it cannot be read; a limit of 2^64 - 1 is none.
 struct ProcessFigures {
   absl::optional<double> cpu_seconds;
   absl::optional<double> start_time_seconds;  // since the Unix epoch
   absl::optional<double> resident_bytes;
   absl::optional<double> virtual_bytes;
-  absl::optional<double> max_virtual_bytes;  // 2^64 - 1: unlimited
+  absl::optional<double> max_virtual_bytes;
   absl::optional<double> threads;
   absl::optional<double> open_descriptors;
   absl::optional<double> max_descriptors;

@@ -6,6 +6,7 @@ import time
 
 import look
 from states import all_have, span, state, write_file
+from support import wait_for
 from asking import Case, ask_grpc
 
 ALL = 512
@@ -182,13 +183,14 @@ def filled(process, room_bytes, kept=0):
 def settled_free_bytes(node):
     """Free memory of a node, once the kernel does not go on reclaiming there:
     it was woken by who took the rest."""
-    before = None
-    while True:
-        free = look.free_bytes(node)
-        if before is not None and abs(free - before) < SETTLED:
-            return free
-        before = free
+
+    def settled():
+        before = look.free_bytes(node)
         time.sleep(0.2)
+        free = look.free_bytes(node)
+        return free if abs(free - before) < SETTLED else None
+
+    return wait_for(settled, f"the end of reclaiming on node {node}")
 
 
 ROOM = 2 << 20
