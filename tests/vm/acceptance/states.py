@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import look
 from support import KERNEL, MODES, Daemon, Target
@@ -108,6 +109,12 @@ def start_time(pid):
     """In ticks since the machine's start."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         return int(stat.read().rsplit(")", 1)[1].split()[19])
+
+
+def ticks_now():
+    """Since the machine's start, as in `start_time`."""
+    seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return int(seconds * os.sysconf("SC_CLK_TCK"))
 
 
 def all_have(pid, addresses, flag):

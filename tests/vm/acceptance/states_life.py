@@ -4,7 +4,8 @@ daemon with few rights makes of it."""
 import contextlib
 import os
 
-from states import PAGES, Process, start_time, state, write_file
+from states import (PAGES, Process, start_time, state, ticks_now,
+                    write_file)
 from states_plain import ALL_MOVE
 from support import Daemon, wait_for
 from asking import Case
@@ -86,6 +87,8 @@ def reused(lab, _):
     with lab.own_process() as first:
         pid = first.pid
         ticks = start_time(pid)
+    # Within one tick both would have the same start time.
+    wait_for(lambda: ticks_now() > ticks, "another tick")
 
     def again():
         write_file("/proc/sys/kernel/ns_last_pid", pid - 1)
